@@ -1,0 +1,1 @@
+../../agent/facade/__init__.py

@@ -1,0 +1,1 @@
+"""The loop: planners, beliefs, claim gate, trace."""

@@ -1,0 +1,1 @@
+"""Knowledge graph: authored core, linking and reasoning."""

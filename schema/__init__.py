@@ -1,0 +1,1 @@
+"""What every part speaks: errors, units, records."""

@@ -1,0 +1,248 @@
+"""What a tool result becomes once the runtime has recorded it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from secondread.schema.record import Record
+from secondread.schema.region import Box, MaskRef, Point
+from secondread.schema.units import Probability
+
+Polarity = Literal["present", "absent", "uncertain"]
+Grade = Literal["ok", "limited", "reject"]
+
+
+class Interval(Record):
+    """A range that is meant to hold the true value with probability `level`."""
+
+    low: float
+    high: float
+    level: Probability
+    method: str
+    """How it was made and on what it was fitted."""
+
+
+class Threshold(Record):
+    """The value above or below which a measurement has a name."""
+
+    value: float
+    unit: str
+    direction: Literal["above", "below"]
+    concept: str
+    """Concept id that the far side of the threshold stands for."""
+    population: str
+    """For whom it holds, e.g. `adult, upright PA`."""
+    source: str
+
+
+class CalibrationRecord(Record):
+    """How often a tool or measure is right, and on what that was found out."""
+
+    name: str
+    method: str
+    data: str
+    """Data set, split and number of rows."""
+    data_sha256: str
+    date: str
+    n: int = Field(ge=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    figures: dict[str, Any] = Field(default_factory=dict)
+    """Measured out-of-fold figures with their intervals."""
+
+
+class Measurement(Record):
+    """One number taken from the image, with what it rests on; or the reason why it cannot be taken."""
+
+    name: str
+    """Concept id, e.g. `cardiothoracic_ratio`."""
+    value: float | None = None
+    unit: str = "1"
+    """`1` for ratios, `mm`, `deg`, `px`."""
+    interval: Interval | None = None
+    spread: float | None = None
+    """Standard deviation over mask samples, in `unit`; None when there was only one."""
+    landmarks: tuple[Point, ...] = ()
+    threshold: Threshold | None = None
+    surrogate_for: str | None = None
+    """Set when the number only hints at this concept: it supports, it never decides."""
+    not_measurable: str | None = None
+    """Reason, when `value` is None."""
+    caveats: tuple[str, ...] = ()
+
+
+class Measurements(Record):
+    """Result of a measuring tool."""
+
+    kind: Literal["measurement"] = "measurement"
+    items: tuple[Measurement, ...]
+
+    def get(self, name: str) -> Measurement | None:
+        """The measurement with this concept id, or None."""
+        return next((m for m in self.items if m.name == name), None)
+
+
+class Finding(Record):
+    """What a detector or classifier says of one concept."""
+
+    concept: str
+    score: float | None = None
+    score_kind: Literal["calibrated probability", "sigmoid", "z", "support", "none"] = "none"
+    polarity: Polarity = "uncertain"
+    verified: bool = False
+    """False: not shown to hold outside its training sources; read as support only."""
+    region: Box | None = None
+    note: str = ""
+
+
+class Findings(Record):
+    """Result of a detector, classifier or guard."""
+
+    kind: Literal["finding"] = "finding"
+    items: tuple[Finding, ...]
+
+    def get(self, concept: str) -> Finding | None:
+        """The finding on this concept, or None."""
+        return next((f for f in self.items if f.concept == concept), None)
+
+
+class MaskSample(Record):
+    """One of several equally meant segmentations of the same image."""
+
+    source: str
+    """Which network and which view of the image, e.g. `fold2/shift`."""
+    group: str
+    """Samples of one group share a network."""
+    masks: dict[str, MaskRef]
+
+
+class Regions(Record):
+    """Result of a segmenter."""
+
+    kind: Literal["region"] = "region"
+    masks: dict[str, MaskRef]
+    samples: tuple[MaskSample, ...] = ()
+    uncertainty: str | None = None
+    """Blob handle of a float32 map of shape (rows, columns), 0 sure to 1 unsure."""
+    mean_uncertainty: float | None = None
+    plausible: bool = True
+    reasons: tuple[str, ...] = ()
+    """Why `plausible` is False, or what a reader should know."""
+    heart_side: Literal["image_left", "image_right", "midline", "unknown"] = "unknown"
+    """Side of the image on which most of the heart lies; image_left means mirrored or dextrocardia."""
+
+
+class QualityAttribute(Record):
+    """One measured property of an image."""
+
+    name: str
+    value: float
+    unit: str = "1"
+    grade: Grade
+    reason: str = ""
+
+
+class QualityReport(Record):
+    """Result of a quality tool."""
+
+    kind: Literal["quality"] = "quality"
+    overall: Grade
+    attributes: tuple[QualityAttribute, ...]
+    reasons: tuple[str, ...] = ()
+    log_odds_cap: float | None = None
+    """Largest |log-odds| a belief may reach on this image; None: no cap."""
+
+    def get(self, name: str) -> QualityAttribute | None:
+        """The attribute of this name, or None."""
+        return next((a for a in self.attributes if a.name == name), None)
+
+
+class GraphEdge(Record):
+    """One authored or built edge with its source."""
+
+    subject: str
+    relation: str
+    object: str
+    text: str
+    """The edge as a sentence in plain words."""
+    source: str
+
+
+class GraphPaths(Record):
+    """Result of a knowledge-graph query: paths, each a chain of edges."""
+
+    kind: Literal["graph_path"] = "graph_path"
+    paths: tuple[tuple[GraphEdge, ...], ...]
+
+
+class Passage(Record):
+    """A quoted or authored passage with its source."""
+
+    text: str
+    source: str
+    licence: str = ""
+
+
+class Passages(Record):
+    """Result of a text retriever, or plain facts about the program itself."""
+
+    kind: Literal["passage"] = "passage"
+    items: tuple[Passage, ...]
+
+
+class DerivedImage(Record):
+    """Result of an image action: a crop, zoom or window of another image."""
+
+    kind: Literal["image"] = "image"
+    image: str
+    """Id of the derived image; its regions resolve to the parent grid."""
+    box: Box
+    """Where it lies in the parent."""
+
+
+class ToolFailure(Record):
+    """A tool that did not finish: this, too, is evidence."""
+
+    kind: Literal["tool_failure"] = "tool_failure"
+    code: str
+    message: str
+    hint: str = ""
+
+
+Result = Annotated[
+    Measurements | Findings | Regions | QualityReport | GraphPaths | Passages | DerivedImage | ToolFailure,
+    Field(discriminator="kind"),
+]
+
+
+class Evidence(Record):
+    """One recorded tool result. Ids are given in call order at dispatch, so completion order changes nothing."""
+
+    id: str
+    """`E1`, `E2`, .."""
+    call_key: str
+    """Hash of tool, version, weights, image and arguments."""
+    kind: str
+    tool: str
+    tool_version: str
+    weights: str | None = None
+    """SHA-256 over the weights used, or None."""
+    image: str | None = None
+    """Image id, or None for evidence that is about no image."""
+    result: Result
+    reliability: CalibrationRecord | None = None
+    caveats: tuple[str, ...] = ()
+    summary: str
+
+    _painter: Any = PrivateAttr(default=None)
+
+    def overlay(self) -> Any:
+        """The picture of this evidence: a `PIL.Image.Image` with masks, landmarks and numbers.
+
+        Raises:
+            StoreError: The evidence shows nothing on an image, or its pixels have left the image store.
+        """
+        from secondread.schema.errors import StoreError
+
+        if self._painter is None:
+            raise StoreError(f"Evidence {self.id} has no picture.", hint="Ask again and keep the Agent alive.")
+        return self._painter(self)

@@ -1,0 +1,1 @@
+"""Expert tools and the runtime that runs them."""

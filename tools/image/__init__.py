@@ -1,0 +1,1 @@
+"""Image actions: crop and zoom."""

@@ -1,0 +1,1 @@
+"""Runs tools: prerequisites, model pool, cache, timeouts."""

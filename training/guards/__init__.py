@@ -1,0 +1,1 @@
+"""Recipe of the view, population and frontal-film guards."""

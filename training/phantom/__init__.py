@@ -1,0 +1,1 @@
+"""Recipe of the generator of synthetic chest films."""
