@@ -1,0 +1,171 @@
+"""The contract every expert tool follows: card, request, result, `run_batch`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from pydantic import Field
+
+from secondread.schema.errors import SecondReadError
+from secondread.schema.evidence import CalibrationRecord, Evidence
+from secondread.schema.image import ImageInfo, ImageRef
+from secondread.schema.record import Record
+from secondread.schema.region import Box, MaskRef
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from secondread.kg.graph import Graph
+
+EvidenceKind = Literal["measurement", "finding", "region", "quality", "graph_path", "passage", "image"]
+
+
+class WeightsInfo(Record):
+    """The weights files a tool needs, where they come from and under which licence."""
+
+    files: tuple[str, ...]
+    """File names under `tools/weights/`."""
+    sha256: str
+    """Over all files, in order."""
+    source: str
+    licence: str
+    status: Literal["trained", "untrained"] = "trained"
+
+
+class Card(Record):
+    """What a tool establishes, for which images it is valid, what it needs and what it costs."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    version: str
+    summary: str
+    """First thing a planner reads: when to call it."""
+    kind: EvidenceKind
+    """Kind of evidence it produces."""
+    establishes: tuple[str, ...]
+    """Concept ids."""
+    modality: tuple[str, ...] = ()
+    """DICOM modality codes it is valid for; empty: any."""
+    views: tuple[str, ...] = ()
+    """Views it is valid for; empty: any."""
+    population: str = "any"
+    anatomy: str = "any"
+    dimension: Literal[2, 3] = 2
+    outside: Literal["caveat", "not_applicable"] = "caveat"
+    """What happens outside the validity: a caveat on the result, or a refusal."""
+    image: Literal["required", "optional", "none"] = "required"
+    needs: tuple[str, ...] = ()
+    """Tools whose evidence it takes; its Request has a field of each name holding the evidence id."""
+    in_plan: bool = True
+    """False: run by the intake or by other tools only, not offered as a move of its own."""
+    cost_seconds: float = 0.01
+    """Typical time on two CPU cores; a hint for planning, not a promise."""
+    timeout_seconds: float = 60.0
+    licence: str = "Apache-2.0"
+    intended_use: str = "Research use only; not a medical device."
+    limits: tuple[str, ...] = ()
+    weights: WeightsInfo | None = None
+    calibration: tuple[CalibrationRecord, ...] = ()
+
+
+class ToolRequest(Record):
+    """Base of every request: handles and plain values, never paths or arrays."""
+
+    image: str | None = None
+    """Image id."""
+
+
+class Context(Protocol):
+    """What the runtime lends a tool while it runs. All arrays are read-only views."""
+
+    def info(self, image: str) -> ImageInfo:
+        """What is known of an image besides its pixels."""
+
+    def pixels(self, image: str) -> "NDArray[np.float32]":
+        """Display grey values, shape (rows, columns), 0 black to 1 white, air dark (MONOCHROME1 resolved)."""
+
+    def evidence(self, evidence_id: str) -> Evidence:
+        """Evidence named in the request's prerequisite fields."""
+
+    def mask(self, mask: MaskRef) -> "NDArray[np.bool_]":
+        """A stored mask, shape (rows, columns) of its grid."""
+
+    def put_mask(self, image: str, name: str, mask: "NDArray[np.bool_]") -> MaskRef:
+        """Store a mask of the image's shape under a concept id."""
+
+    def map(self, blob: str) -> "NDArray[np.float32]":
+        """A stored float32 map."""
+
+    def put_map(self, image: str, values: "NDArray[np.float32]") -> str:
+        """Store a float32 map of the image's shape; returns its handle."""
+
+    def derive(self, image: str, box: Box, *, scale: float = 1.0) -> ImageRef:
+        """Register a crop of an image, enlarged `scale` times; its regions resolve to the parent grid."""
+
+    def model(self, tool: str) -> Any:
+        """The loaded model of a tool, from the pool."""
+
+    def graph(self) -> "Graph":
+        """The knowledge graph."""
+
+    def cards(self) -> "Sequence[Card]":
+        """Cards of every installed tool."""
+
+
+class Tool(ABC):
+    """One expert. Subclasses set `card`, `Request` and `Result`; construction must be cheap."""
+
+    card: ClassVar[Card]
+    Request: ClassVar[type[ToolRequest]] = ToolRequest
+    Result: ClassVar[type[Record]]
+
+    def load(self) -> Any:
+        """Load what `run_batch` needs (imports, checksum, device); the pool calls this once.
+
+        Raises:
+            ToolUnavailable: Weights are missing, damaged or untrained, or an extra is not installed.
+        """
+        return None
+
+    @abstractmethod
+    def run_batch(self, requests: Sequence[Any], ctx: Context) -> list[Any]:
+        """One result or one `SecondReadError` instance per request, in the same order."""
+
+    def summarise(self, result: Any) -> str:
+        """One line that says what the result says; shown to planners and users."""
+        return f"{self.card.name} returned {result.kind}"
+
+
+def tool(
+    card: Card, *, request: type[ToolRequest] = ToolRequest, result: type[Record], summary: Callable[[Any], str]
+) -> Callable[[Callable[[Any, Context], Any]], type[Tool]]:
+    """Turn a function of one request into a `Tool` class, for cheap CPU tools without a network.
+
+    A `SecondReadError` raised by the function becomes that request's entry of the batch; any other exception
+    is a bug and stays one.
+    """
+
+    def wrap(function: Callable[[Any, Context], Any]) -> type[Tool]:
+        class FunctionTool(Tool):
+            __doc__ = function.__doc__
+
+            def run_batch(self, requests: Sequence[Any], ctx: Context) -> list[Any]:
+                results: list[Any] = []
+                for one in requests:
+                    try:
+                        results.append(function(one, ctx))
+                    except SecondReadError as error:
+                        results.append(error)
+                return results
+
+            def summarise(self, result: Any) -> str:
+                return summary(result)
+
+        FunctionTool.card = card
+        FunctionTool.Request = request
+        FunctionTool.Result = result
+        FunctionTool.__name__ = FunctionTool.__qualname__ = card.name
+        FunctionTool.__module__ = function.__module__
+        return FunctionTool
+
+    return wrap
