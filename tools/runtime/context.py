@@ -1,0 +1,77 @@
+"""What a running tool sees: pixels, masks, models and evidence by handle."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from secondread.schema.errors import StoreError
+from secondread.schema.evidence import Evidence
+from secondread.schema.image import ImageInfo, ImageRef
+from secondread.schema.region import Box, MaskRef
+from secondread.tools.base import Card
+from secondread.tools.catalogue import Catalogue
+from secondread.tools.runtime.pool import ModelPool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from secondread.imaging.store import ImageStore
+    from secondread.kg.graph import Graph
+
+
+class RunContext:
+    """The `Context` of one call: the shared store and pool, and the evidence of the asking run."""
+
+    def __init__(
+        self, store: "ImageStore", pool: ModelPool, catalogue: Catalogue, ledger: Mapping[str, Evidence]
+    ) -> None:
+        self._store, self._pool, self._catalogue, self._ledger = store, pool, catalogue, ledger
+
+    def info(self, image: str) -> ImageInfo:
+        """See `Context.info`."""
+        return self._store.info(image)
+
+    def pixels(self, image: str) -> "NDArray[np.float32]":
+        """See `Context.pixels`."""
+        return self._store.pixels(image)
+
+    def evidence(self, evidence_id: str) -> Evidence:
+        """See `Context.evidence`."""
+        try:
+            return self._ledger[evidence_id]
+        except KeyError:
+            raise StoreError(f"There is no evidence {evidence_id} in this run.") from None
+
+    def mask(self, mask: MaskRef) -> "NDArray[np.bool_]":
+        """See `Context.mask`."""
+        return self._store.mask(mask)
+
+    def put_mask(self, image: str, name: str, mask: "NDArray[np.bool_]") -> MaskRef:
+        """See `Context.put_mask`."""
+        return self._store.put_mask(image, name, mask)
+
+    def map(self, blob: str) -> "NDArray[np.float32]":
+        """See `Context.map`."""
+        return self._store.map(blob)
+
+    def put_map(self, image: str, values: "NDArray[np.float32]") -> str:
+        """See `Context.put_map`."""
+        return self._store.put_map(image, values)
+
+    def derive(self, image: str, box: Box, *, scale: float = 1.0) -> ImageRef:
+        """See `Context.derive`."""
+        return self._store.derive(image, box, scale=scale)
+
+    def model(self, tool: str) -> Any:
+        """See `Context.model`."""
+        return self._pool.get(self._catalogue.get(tool))
+
+    def graph(self) -> "Graph":
+        """See `Context.graph`."""
+        from secondread.kg.graph import core_graph
+
+        return core_graph()
+
+    def cards(self) -> Sequence[Card]:
+        """See `Context.cards`."""
+        return self._catalogue.cards()
