@@ -1,18 +1,18 @@
 """Every error this library raises on purpose.
 
-    SecondReadError
-    ├── UsageError              the call or command line is wrong
-    ├── InputError              the image, folder or question cannot be used
-    │   ├── UnreadableImage     missing, empty, truncated or not an image
-    │   ├── UnsupportedImage    a real image of a kind that cannot be read here
-    │   ├── NotApplicable       a tool was asked about an image it is not valid for
-    │   └── NotMeasurable       the image does not show what the measurement needs
-    ├── ToolError               a tool could not finish
-    │   ├── ToolTimeout         it ran past its time limit
-    │   └── ToolUnavailable     a missing extra, weights file or model
-    ├── PlannerError            a planner's reply cannot be turned into moves
-    ├── ReplayError             a trace does not fit what is replayed
-    └── StoreError              an id or handle that the image store does not hold
+SecondReadError
+├── UsageError              the call or command line is wrong
+├── InputError              the image, folder or question cannot be used
+│   ├── UnreadableImage     missing, empty, truncated or not an image
+│   ├── UnsupportedImage    a real image of a kind that cannot be read here
+│   ├── NotApplicable       a tool was asked about an image it is not valid for
+│   └── NotMeasurable       the image does not show what the measurement needs
+├── ToolError               a tool could not finish
+│   ├── ToolTimeout         it ran past its time limit
+│   └── ToolUnavailable     a missing extra, weights file or model
+├── PlannerError            a planner's reply cannot be turned into moves
+├── ReplayError             a trace does not fit what is replayed
+└── StoreError              an id or handle that the image store does not hold
 """
 
 from typing import ClassVar

@@ -25,7 +25,7 @@ class Spacing(Record):
 
 
 class CropTransform(Record):
-    """How a derived image lies in its parent: parent = offset + derived * scale, per axis, in pixel-centre coordinates."""
+    """How a derived image lies in its parent, in pixel-centre coordinates: parent = offset + derived * scale, per axis."""
 
     x0: Pixels
     y0: Pixels

@@ -1,4 +1,7 @@
-"""Regions in a named pixel grid. Pixel-centre coordinates: x along columns, y along rows, (0, 0) is the centre of the top left pixel."""
+"""Regions in a named pixel grid.
+
+Pixel-centre coordinates: x along columns, y along rows, (0, 0) is the centre of the top left pixel.
+"""
 
 from typing import Literal
 
