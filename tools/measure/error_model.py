@@ -1,0 +1,104 @@
+"""The error model of a measurement: how far its value lies from the truth, given how much its masks waver.
+
+The shipped file is a `CalibrationRecord` named after the measurement, `tools/weights/<name>.json`; `parameters` hold
+
+    bias             mean of (measured - true)
+    scale_floor      scale of the error when the masks do not waver at all
+    scale_slope      added scale per unit of spread: scale = sqrt(scale_floor^2 + (scale_slope * spread)^2)
+    df               degrees of freedom of the Student t of (measured - bias - true) / scale; null: normal
+    q90              conformal quantile of |measured - bias - true| / scale: the 0.90 interval is +- q90 * scale
+    definition_sd    optional, default 0: standard deviation between ways to define the quantity; widens the
+                     probability of lying beyond a threshold, never the interval of the measurement itself
+
+all in the unit of the measurement, fitted on out-of-fold predictions.
+"""
+
+from functools import cache
+from math import sqrt
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from secondread.schema.errors import ToolUnavailable
+from secondread.schema.evidence import CalibrationRecord, Interval
+from secondread.schema.record import Record
+
+FOLDER = Path(__file__).resolve().parents[1] / "weights"
+LEVEL = 0.90
+
+
+class ErrorModel(Record):
+    """Parameters of one measurement's error; see the module docstring."""
+
+    bias: float
+    scale_floor: float = Field(gt=0)
+    scale_slope: float = Field(ge=0)
+    df: float | None = Field(default=None, gt=0)
+    q90: float = Field(gt=0)
+    definition_sd: float = Field(default=0.0, ge=0)
+
+    def scale(self, spread: float) -> float:
+        """Scale of the error for a spread over mask samples, both in the unit of the measurement."""
+        return sqrt(self.scale_floor**2 + (self.scale_slope * spread) ** 2)
+
+    def interval(self, value: float, spread: float, method: str) -> Interval:
+        """The 0.90 interval of a measured value."""
+        centre, half = value - self.bias, self.q90 * self.scale(spread)
+        return Interval(low=centre - half, high=centre + half, level=LEVEL, method=method)
+
+    def probability_above(self, value: float, spread: float, threshold: float) -> float:
+        """Probability that the true value lies above a threshold, under a flat prior on the true value.
+
+        Args:
+            value: The measured value.
+            spread: Its standard deviation over mask samples.
+            threshold: The threshold, in the same unit.
+        """
+        from scipy import special
+
+        scale = sqrt(self.scale(spread) ** 2 + self.definition_sd**2)
+        z = (value - self.bias - threshold) / scale
+        return float(special.ndtr(z) if self.df is None else special.stdtr(self.df, z))
+
+
+@cache
+def record(name: str, folder: Path = FOLDER) -> CalibrationRecord | None:
+    """The shipped calibration record of a measurement, or None when there is none.
+
+    Raises:
+        ToolUnavailable: The file is damaged.
+    """
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        return None
+    try:
+        found = CalibrationRecord.model_validate_json(path.read_text())
+        ErrorModel.model_validate(found.parameters)
+    except ValidationError as error:
+        raise ToolUnavailable(f"The error model {path.name} is damaged: {error.errors()[0]['msg']}.") from None
+    return found
+
+
+def error_model(name: str, folder: Path = FOLDER) -> ErrorModel | None:
+    """The shipped error model of a measurement, or None: the measurement is then uncalibrated.
+
+    Raises:
+        ToolUnavailable: The file is damaged.
+    """
+    found = record(name, folder)
+    return None if found is None else ErrorModel.model_validate(found.parameters)
+
+
+def records(name: str) -> tuple[CalibrationRecord, ...]:
+    """The calibration records for a tool's card; a damaged file gives none here and an error when it is used."""
+    try:
+        found = record(name)
+    except ToolUnavailable:
+        return ()
+    return () if found is None else (found,)
+
+
+def probability_above(value: float, spread: float, threshold: float, *, measurement: str) -> float | None:
+    """`ErrorModel.probability_above` of a measurement's shipped error model; None when it has none."""
+    model = error_model(measurement)
+    return None if model is None else model.probability_above(value, spread, threshold)
