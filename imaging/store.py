@@ -1,0 +1,397 @@
+"""The image store: every image decoded once, shared by all tools, within a byte budget."""
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secondread.imaging.blobs import BlobStore
+from secondread.imaging.content import bytes_key
+from secondread.imaging.coordinates import bounding_box, to_ancestor
+from secondread.imaging.derive import cropped, derived_info
+from secondread.imaging.identity import Vault
+from secondread.imaging.load import decode, load_plain, read_bytes
+from secondread.imaging.loaded import LoadedImage, with_statement
+from secondread.schema.errors import InputError, StoreError
+from secondread.schema.image import CropTransform, ImageInfo, ImageRef
+from secondread.schema.region import Box, MaskRef
+
+DEFAULT_BUDGET = 1 << 30
+
+
+@dataclass
+class _File:
+    """Where evicted pixels come from again."""
+
+    path: str
+    typed: str
+    stamp: tuple[int, int]
+    """Modification time in ns, and size."""
+
+
+@dataclass
+class _Entry:
+    info: ImageInfo
+    plain: ImageInfo
+    """As read, before anything the caller stated."""
+    file: _File | None = None
+    data: bytes | None = None
+    """Encoded source given as bytes."""
+    keep: bool = False
+    """The pixels exist nowhere else: never evicted."""
+    box: Box | None = None
+    """For derived images: the part of the parent."""
+    pins: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class ImageStore:
+    """Images, masks and maps by id. Thread-safe.
+
+    Grey pixels of files count against `byte_budget` and the least recently used leave first; they are decoded again from
+    their file when it is unchanged. Pixels given as arrays stay, since nothing else holds them.
+    """
+
+    def __init__(self, *, byte_budget: int = DEFAULT_BUDGET) -> None:
+        self.byte_budget = byte_budget
+        self.vault = Vault()
+        self.decodes = 0
+        """How often a source was decoded, for tests and benchmarks."""
+        self._blobs = BlobStore()
+        self._entries: dict[str, _Entry] = {}
+        self._pixels: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._held = 0
+        self._known: dict[str, str] = {}
+        """File stamp or bytes key -> image id."""
+        self._busy: dict[str, threading.Lock] = {}
+        self._lock = threading.RLock()
+
+    def add(self, source: Any, *, view: str | None = None, age: float | None = None) -> ImageInfo:
+        """Load an image, or recognise it, and return what is known of it.
+
+        A second `add` of the same content replaces what was stated by the first.
+
+        Args:
+            source: As for `secondread.imaging.load.load`.
+            view: Stated view; overrides the header.
+            age: Stated age in years; overrides the header.
+
+        Raises:
+            UnreadableImage: As `load`.
+            UnsupportedImage: As `load`.
+            UsageError: As `load`.
+        """
+        if isinstance(source, str | os.PathLike):
+            return self._add_file(os.fsdecode(source), view, age)
+        if isinstance(source, bytes | bytearray | memoryview):
+            data = bytes(source)
+            return self._add_encoded(data, "The data", None, view, age)
+        loaded = load_plain(source)
+        with self._lock:
+            self.decodes += 1
+        return self._enter(loaded, view, age, keep=True)
+
+    def info(self, image: str) -> ImageInfo:
+        """What is known of an image besides its pixels.
+
+        Raises:
+            StoreError: Unknown id.
+        """
+        return self._entry(image).info
+
+    def pixels(self, image: str) -> NDArray[np.float32]:
+        """Display grey, shape (rows, columns), 0 black to 1 white, air dark; read-only.
+
+        Raises:
+            StoreError: Unknown id, or the pixels were evicted and their file has changed or gone.
+        """
+        entry = self._entry(image)
+        with self._lock:
+            held = self._pixels.get(image)
+            if held is not None:
+                self._pixels.move_to_end(image)
+                return held
+        with entry.lock:
+            with self._lock:
+                held = self._pixels.get(image)
+            if held is None:
+                held = self._again(image, entry)
+                self._hold(image, held)
+            return held
+
+    @contextmanager
+    def pinned(self, *images: str) -> Iterator[None]:
+        """Keep the pixels of these images in memory while the block runs."""
+        entries = [self._entry(image) for image in images]
+        with self._lock:
+            for entry in entries:
+                entry.pins += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                for entry in entries:
+                    entry.pins -= 1
+                self._evict()
+
+    def put_mask(self, image: str, name: str, mask: NDArray[np.bool_]) -> MaskRef:
+        """Keep a mask of an image.
+
+        Args:
+            image: Image id.
+            name: Concept id of what it shows.
+            mask: Shape (rows, columns) of the image, bool.
+
+        Raises:
+            StoreError: Unknown image.
+            InputError: Another shape or dtype.
+        """
+        ref = self._entry(image).info.ref
+        values = np.asarray(mask)
+        if values.dtype != np.bool_ or values.shape != (ref.rows, ref.columns):
+            raise InputError(
+                f"A mask of this image is bool of shape {(ref.rows, ref.columns)}, not {values.dtype} {values.shape}."
+            )
+        return MaskRef(
+            grid=ref.grid,
+            blob=self._blobs.put_mask(ref.grid, values),
+            name=name,
+            pixels=int(np.count_nonzero(values)),
+            box=bounding_box(values, ref.grid, name),
+        )
+
+    def mask(self, mask: MaskRef) -> NDArray[np.bool_]:
+        """A stored mask, shape (rows, columns) of its grid, read-only.
+
+        Raises:
+            StoreError: The store does not hold it.
+        """
+        return self._blobs.mask(mask.blob)
+
+    def put_map(self, image: str, values: NDArray[Any]) -> str:
+        """Keep a map of the image's shape and return its handle.
+
+        Raises:
+            StoreError: Unknown image.
+            InputError: Another shape, or values that are not finite.
+        """
+        ref = self._entry(image).info.ref
+        array = np.asarray(values, dtype=np.float32)
+        if array.shape != (ref.rows, ref.columns) or not np.isfinite(array).all():
+            raise InputError(
+                f"A map of this image is finite and of shape {(ref.rows, ref.columns)}, not {array.shape}."
+            )
+        return self._blobs.put_map(ref.grid, array)
+
+    def map(self, handle: str) -> NDArray[np.float32]:
+        """A stored map, float32, read-only.
+
+        Raises:
+            StoreError: The store does not hold it.
+        """
+        return self._blobs.map(handle)
+
+    def derive(self, image: str, box: Box, scale: float = 1.0) -> ImageRef:
+        """Register a crop of an image, enlarged `scale` times; its pixels are made when asked for.
+
+        Args:
+            image: Image id.
+            box: In the grid of the image or of one it was derived from; widened to whole pixels and cut at the border.
+            scale: Derived pixels per pixel of `image`, 0.05 to 16.
+
+        Raises:
+            StoreError: Unknown image.
+            InputError: The box lies outside the image or in a foreign grid, or the scale is out of range.
+        """
+        entry = self._entry(image)
+        info, part = derived_info(entry.info, box, scale, self._chain(image))
+        with self._lock:
+            if info.ref.id not in self._entries:
+                plain, _ = derived_info(entry.plain, box, scale, self._chain(image))
+                self._entries[info.ref.id] = _Entry(info, plain, box=part)
+        return info.ref
+
+    def to_ancestor(self, image: str, grid: str) -> CropTransform:
+        """How the grid of an image lies in that of an image it was derived from, at any distance.
+
+        Raises:
+            StoreError: Unknown image.
+            InputError: `grid` is not among its ancestors.
+        """
+        return to_ancestor(self._chain(image), grid)
+
+    def forget(self, image: str) -> None:
+        """Drop an image, what was derived from it, their masks, maps and identity. Unknown ids are ignored."""
+        with self._lock:
+            for child in [k for k, e in self._entries.items() if e.info.ref.parent == image]:
+                self.forget(child)
+            entry = self._entries.pop(image, None)
+            if entry is None:
+                return
+            self._drop(image)
+            self._known = {key: known for key, known in self._known.items() if known != image}
+        self._blobs.forget(entry.info.ref.grid)
+        self.vault.forget(image)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of grey pixels held."""
+        with self._lock:
+            return self._held
+
+    def __contains__(self, image: object) -> bool:
+        return image in self._entries
+
+    def __repr__(self) -> str:
+        return f"ImageStore({len(self._entries)} images, {self.nbytes} bytes)"
+
+    def _add_file(self, typed: str, view: str | None, age: float | None) -> ImageInfo:
+        path = os.path.abspath(typed)
+        with self._one_at_a_time(path):
+            try:
+                stamp = _stamp(path)
+            except (OSError, ValueError):
+                read_bytes(typed)  # raises the error that names the cause
+                raise StoreError(f"{typed} changed while it was read.") from None
+            key = f"{path}|{stamp}|{os.path.splitext(typed)[1]}"
+            with self._lock:
+                known = self._known.get(key)
+            if known is not None:
+                return self._restate(known, view, age)
+            info = self._add_encoded(read_bytes(typed), typed, _File(path, typed, stamp), view, age)
+            with self._lock:
+                self._known[key] = info.ref.id
+            return info
+
+    def _add_encoded(
+        self, data: bytes, name: str, file: _File | None, view: str | None, age: float | None
+    ) -> ImageInfo:
+        key = f"{bytes_key(data)}|{os.path.splitext(name)[1].lower()}"
+        with self._one_at_a_time(key):
+            with self._lock:
+                known = self._known.get(key)
+                if known is not None and file is not None:
+                    self._entries[known].file = file
+            if known is not None:
+                return self._restate(known, view, age)
+            loaded = decode(data, name)
+            with self._lock:
+                self.decodes += 1
+            info = self._enter(loaded, view, age, file=file, data=None if file else data)
+            with self._lock:
+                self._known[key] = info.ref.id
+            return info
+
+    def _enter(
+        self,
+        loaded: LoadedImage,
+        view: str | None,
+        age: float | None,
+        *,
+        file: _File | None = None,
+        data: bytes | None = None,
+        keep: bool = False,
+    ) -> ImageInfo:
+        image = loaded.info.ref.id
+        info = with_statement(loaded.info, view, age)
+        with self._lock:
+            old = self._entries.get(image)
+            if old is None:
+                self._entries[image] = _Entry(info, loaded.info, file=file, data=data, keep=keep)
+            else:
+                old.info, old.plain = info, loaded.info
+                old.file, old.data = file or old.file, data or old.data
+        if loaded.identity is not None:
+            self.vault.put(image, loaded.identity)
+        self._hold(image, loaded.grey)
+        return info
+
+    def _restate(self, image: str, view: str | None, age: float | None) -> ImageInfo:
+        with self._lock:
+            entry = self._entries[image]
+            entry.info = with_statement(entry.plain, view, age)
+            return entry.info
+
+    def _entry(self, image: str) -> _Entry:
+        with self._lock:
+            entry = self._entries.get(image)
+        if entry is None:
+            raise StoreError("The image store does not hold this image.", hint="Add it first.")
+        return entry
+
+    def _chain(self, image: str) -> list[ImageRef]:
+        chain = [self._entry(image).info.ref]
+        while (parent := chain[-1].parent) is not None:
+            chain.append(self._entry(parent).info.ref)
+        return chain
+
+    def _again(self, image: str, entry: _Entry) -> NDArray[np.float32]:
+        """Pixels that are not in memory: cut from the parent, or decoded again."""
+        ref = entry.info.ref
+        if ref.parent is not None and entry.box is not None:
+            return cropped(self.pixels(ref.parent), entry.box, ref.rows, ref.columns)
+        if entry.data is not None:
+            data, name = entry.data, "The data"
+        elif entry.file is not None:
+            name = entry.file.typed
+            try:
+                unchanged = _stamp(entry.file.path) == entry.file.stamp
+            except OSError:
+                unchanged = False
+            if not unchanged:
+                raise StoreError(f"{name} has changed or gone since it was read.", hint="Add it again.")
+            data = read_bytes(entry.file.path)
+        else:
+            raise StoreError("The pixels of this image are no longer held.", hint="Add it again.")
+        loaded = decode(data, name)
+        with self._lock:
+            self.decodes += 1
+        if loaded.info.ref.id != image:
+            raise StoreError(f"{name} has changed since it was read.", hint="Add it again.")
+        return loaded.grey
+
+    def _hold(self, image: str, grey: NDArray[np.float32]) -> None:
+        with self._lock:
+            self._drop(image)
+            self._pixels[image] = grey
+            self._held += grey.nbytes
+            self._evict()
+
+    def _drop(self, image: str) -> None:
+        gone = self._pixels.pop(image, None)
+        if gone is not None:
+            self._held -= gone.nbytes
+
+    def _evict(self) -> None:
+        """Least recently used first; the newest stays even when it alone is above the budget."""
+        if self._held <= self.byte_budget:
+            return
+        for image in list(self._pixels)[:-1]:
+            entry = self._entries.get(image)
+            if entry is not None and (entry.keep or entry.pins):
+                continue
+            self._drop(image)
+            if self._held <= self.byte_budget:
+                return
+
+    @contextmanager
+    def _one_at_a_time(self, key: str) -> Iterator[None]:
+        """Concurrent adds of one source wait for the first."""
+        with self._lock:
+            lock = self._busy.setdefault(key, threading.Lock())
+        with lock:
+            yield
+        with self._lock:
+            if not lock.locked():
+                self._busy.pop(key, None)
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size
