@@ -1,1 +1,1 @@
-"""One module per sub-command."""
+"""The command line: one module per sub-command."""
