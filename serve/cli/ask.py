@@ -1,0 +1,129 @@
+"""Ask a question about an image, or a question of knowledge without one. The question comes last."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from secondread.schema.errors import SecondReadError, UsageError
+from secondread.serve.cli.console import Progress, one_line, printable
+from secondread.serve.cli.options import (
+    AgentFactory,
+    add_agent_options,
+    add_image_options,
+    choices,
+    open_agent,
+    output_folder,
+    region,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from secondread.agent.agent import Agent
+    from secondread.schema.answer import Answer
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.usage = '%(prog)s [IMAGE ...] "question" [options]'
+    parser.add_argument("words", nargs="+", metavar="IMAGE ... question", help="image files, then the question")
+    parser.add_argument("--json", action="store_true", help="print the answer as one JSON object")
+    parser.add_argument("--out", metavar="DIR", help="write overlay pictures, answer.json and the trace to DIR")
+    parser.add_argument("--prior", metavar="IMAGE", help="an earlier image of the same patient")
+    parser.add_argument("--region", type=region, metavar="x0,y0,x1,y1", help="box in pixels that the question is about")
+    parser.add_argument("--choices", type=choices, metavar="A,B,..", help="answer with one of these")
+    parser.add_argument("--session", metavar="ID", help="follow-up questions of one session share their evidence")
+    add_image_options(parser)
+    add_agent_options(parser)
+
+
+def run(args: argparse.Namespace, agent_factory: AgentFactory = open_agent) -> int:
+    """Ask, print the answer, write the output folder.
+
+    Returns:
+        0 answered, 3 abstained.
+    """
+    images, question = split(args.words)
+    out = output_folder(args.out) if args.out is not None else None
+    agent = agent_factory(settings_of(args))
+    try:
+        answer = _ask(agent, images, question, args)
+        if out is not None:
+            from secondread.serve.export import write_answer
+
+            write_answer(agent, answer, out, [*images, *([args.prior] if args.prior else [])])
+    finally:
+        agent.close()
+    print(answer.model_dump_json(indent=2) if args.json else as_text(answer))
+    return 3 if answer.abstained else 0
+
+
+def split(words: list[str]) -> tuple[list[str], str]:
+    """Images and question.
+
+    Raises:
+        UsageError: There is no question, or it does not come last.
+    """
+    *images, question = words
+    if _is_file(question):
+        if images and not _is_file(images[0]):
+            raise UsageError("The question comes last, after the images.", hint='secondread ask film.png "question"')
+        raise UsageError("There is no question.", hint='secondread ask film.png "Is the heart enlarged?"')
+    if not question.strip():
+        raise UsageError("The question is empty.")
+    return images, question
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):  # a question can be longer than a file name may be, or hold a zero character
+        return False
+
+
+def _ask(agent: "Agent", images: list[str], question: str, args: argparse.Namespace) -> "Answer":
+    source: Any = None if not images else images[0] if len(images) == 1 else images
+    given = {
+        "prior": args.prior,
+        "region": args.region,
+        "choices": args.choices,
+        "view": args.view,
+        "age": args.age,
+        "session": args.session,
+    }
+    progress = Progress()
+    if not progress.active:
+        return agent.ask(source, question, **given)
+    progress.show("starting")
+    try:
+        for event in agent.stream(source, question, **given):
+            if "answer" in event:
+                answer: Answer = event["answer"]
+                return answer
+            progress.show(f"{event.get('node', '')}: {event.get('message', '')}")
+    finally:
+        progress.clear()
+    raise SecondReadError("The run ended without an answer.")
+
+
+def as_text(answer: "Answer") -> str:
+    """The answer for a reader: its text, the numbered evidence, warnings, and what it may be used for."""
+    lines = [printable(answer.text)]
+    if answer.choice is not None:
+        lines.append(f"Choice: {one_line(answer.choice)}")
+    if answer.confidence is not None:
+        lines.append(f"Confidence {answer.confidence:.2f} ({one_line(answer.confidence_method)})")
+    elif answer.confidence_method:
+        lines.append(f"Confidence not stated: {one_line(answer.confidence_method)}")
+    if answer.evidence:
+        lines.append("Evidence:")
+        cited = {e for claim in answer.claims for e in claim.evidence}
+        for number, item in enumerate(answer.evidence, 1):
+            mark = "*" if item.id in cited else " "
+            lines.append(f" {number:2d}.{mark}{item.id} {item.tool}: {one_line(item.summary, 240)}")
+        if cited:
+            lines.append("     (* cited)")
+    if answer.warnings:
+        lines.append("Warnings:")
+        lines += [f"  - {one_line(warning)}" for warning in answer.warnings]
+    lines.append(answer.notice)
+    return "\n".join(lines)

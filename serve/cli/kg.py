@@ -1,0 +1,108 @@
+"""Look into the knowledge graph: query a concept, paths between two, counts, lint."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from secondread.schema.errors import UsageError
+from secondread.serve.cli.console import one_line, print_json, table
+
+if TYPE_CHECKING:
+    from secondread.kg.graph import Graph
+    from secondread.schema.evidence import GraphEdge
+
+ACTIONS = ("query", "path", "stats", "lint")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("action", choices=ACTIONS, help="query TEXT, path FROM TO, stats, or lint")
+    parser.add_argument("terms", nargs="*", metavar="TERM", help="concept ids or words")
+    parser.add_argument("--relation", metavar="R", help="query: only edges of this relation")
+    parser.add_argument("--hops", type=int, default=4, choices=range(1, 7), metavar="1-6", help="path: longest chain")
+    parser.add_argument(
+        "--limit", type=int, default=5, choices=range(1, 101), metavar="1-100", help="path: most chains"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one action."""
+    from secondread.kg.graph import core_graph
+
+    wanted = {"query": 1, "path": 2}.get(args.action, 0)
+    if len(args.terms) != wanted:
+        raise UsageError(f"`secondread kg {args.action}` takes {wanted} terms, not {len(args.terms)}.")
+    graph = core_graph()
+    if args.action == "query":
+        return _query(graph, args.terms[0], args.relation, args.json)
+    if args.action == "path":
+        return _path(graph, args)
+    return _stats(graph, args.json) if args.action == "stats" else _lint(args.json)
+
+
+def _concept(graph: "Graph", text: str) -> str:
+    """The concept id that a term means.
+
+    Raises:
+        UsageError: None, or more than one.
+    """
+    if graph.has(text):
+        return text
+    found = graph.lookup(text)
+    if not found:
+        raise UsageError(f"The graph has no concept for {one_line(text, 80)!r}.")
+    if len(found) > 1:
+        names = ", ".join(c.id for c in found[:8])
+        raise UsageError(f"{one_line(text, 80)!r} can mean more than one concept: {names}.")
+    return found[0].id
+
+
+def _edges(graph: "Graph", concept: str, relation: str | None) -> "list[GraphEdge]":
+    return [edge for way in ("out", "in") for edge in graph.neighbors(concept, relation, direction=way)]
+
+
+def _query(graph: "Graph", text: str, relation: str | None, as_json: bool) -> int:
+    concept = _concept(graph, text)
+    edges = _edges(graph, concept, relation)
+    if as_json:
+        print_json(
+            {"concept": graph.concept(concept).model_dump(mode="json"), "edges": [e.model_dump() for e in edges]}
+        )
+        return 0
+    print(graph.describe(concept))
+    print(table([(e.subject, e.relation, e.object, e.source) for e in edges]))
+    return 0
+
+
+def _path(graph: "Graph", args: argparse.Namespace) -> int:
+    start, end = (_concept(graph, term) for term in args.terms)
+    paths = graph.paths(start, end, max_hops=args.hops, limit=args.limit)
+    if args.json:
+        print_json([[edge.model_dump() for edge in path] for path in paths])
+        return 0
+    if not paths:
+        print(f"No path of at most {args.hops} edges from {start} to {end}.")
+    for number, path in enumerate(paths, 1):
+        print(f"{number}.")
+        print(table([("  ", edge.subject, edge.relation, edge.object, edge.text) for edge in path]))
+    return 0
+
+
+def _stats(graph: "Graph", as_json: bool) -> int:
+    counts = graph.stats()
+    if as_json:
+        print_json(counts)
+    else:
+        print(table([(str(name), str(value)) for name, value in counts.items()]))
+    return 0
+
+
+def _lint(as_json: bool) -> int:
+    from secondread.kg.lint import lint
+
+    problems = [str(problem) for problem in lint()]
+    if as_json:
+        print_json(problems)
+    else:
+        print("\n".join(problems) or "no problems")
+    return 1 if problems else 0

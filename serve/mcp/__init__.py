@@ -1,0 +1,1 @@
+"""The agent and its tools for MCP clients."""
