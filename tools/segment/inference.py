@@ -1,0 +1,263 @@
+"""A chest film to masks of both lungs and heart, with samples that show how sure they are.
+
+Every network of the ensemble looks at the film several times, each time turned, sized and exposed a little
+differently. The mean of all looks is the answer; each look by itself is a sample. The spread of a measurement over the
+samples of one network tells how it bears such changes; between networks, how it depends on the training films.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secondread.schema.errors import NotApplicable, ToolUnavailable
+from secondread.tools.segment.grid import GRID, from_grid, place, to_grid
+from secondread.tools.segment.plausible import HeartSide, judge
+from secondread.tools.segment.postprocess import STRUCTURES, clean, masks_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from secondread.tools.segment.network import ChestAnatomyNet
+
+SAMPLE_SIDE = 512
+"""Samples of larger films are made at this long side and enlarged, which bounds their cost."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a network is shown the film.
+
+    Attributes:
+        name: Shown in the sample's source.
+        degrees: Rotation, positive turns the film counter-clockwise on the screen.
+        scale: Above 1 the chest appears larger.
+        shift_x: To the image right, in shares of the width.
+        shift_y: Downwards, in shares of the height.
+        gamma: Exponent on the stretched grey value.
+    """
+
+    name: str
+    degrees: float = 0.0
+    scale: float = 1.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+    gamma: float = 1.0
+
+
+LOOKS = (
+    Look("plain"),
+    Look("smaller", degrees=3.0, scale=0.92, shift_x=0.012, shift_y=-0.01, gamma=0.8),
+    Look("larger", degrees=-3.0, scale=1.04, shift_x=-0.012, shift_y=0.01, gamma=1.25),
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The masks of one look of one network.
+
+    Attributes:
+        member: Number of the network.
+        look: Name of the look.
+        masks: Structure name to bool mask on the grid of the film.
+    """
+
+    member: int
+    look: str
+    masks: dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class AnatomyResult:
+    """What was found on one film.
+
+    Attributes:
+        masks: `right_lung` (image left), `left_lung` (image right) and `heart`, bool, on the grid of the film; they do
+            not overlap, the lungs leave the heart out.
+        uncertainty: float32 on the grid of the film: entropy of the mean class probability, 0 sure to 1 (all classes
+            equally probable).
+        samples: One per network and look.
+        plausible: Whether size, place and shape of the masks are those of a frontal chest film.
+        reasons: Why not, or what a reader should know.
+        heart_side: Side of the image on which most of the heart lies, from the middle between the lungs.
+    """
+
+    masks: dict[str, NDArray[np.bool_]]
+    uncertainty: NDArray[np.float32]
+    samples: list[Sample]
+    plausible: bool
+    reasons: tuple[str, ...]
+    heart_side: HeartSide
+
+    @property
+    def mean_uncertainty(self) -> float:
+        """Mean of the uncertainty over the three structures, 1.0 when nothing was found."""
+        inside = self.masks["right_lung"] | self.masks["left_lung"] | self.masks["heart"]
+        return float(self.uncertainty[inside].mean()) if inside.any() else 1.0
+
+
+def segment(
+    pixels: NDArray[np.float32],
+    networks: "Mapping[int, ChestAnatomyNet]",
+    members: Sequence[int] | None = None,
+    looks: Sequence[Look] = LOOKS,
+) -> AnatomyResult:
+    """Segment one film; see `segment_batch`."""
+    return segment_batch([pixels], networks, members, looks)[0]
+
+
+def segment_batch(
+    films: Sequence[NDArray[np.float32]],
+    networks: "Mapping[int, ChestAnatomyNet]",
+    members: Sequence[int] | None = None,
+    looks: Sequence[Look] = LOOKS,
+) -> list[AnatomyResult]:
+    """Segment films of any sizes.
+
+    Args:
+        films: Display grey in 0..1 (air dark), each of shape (rows, columns).
+        networks: From `load_networks`.
+        members: Which of them to use; None: all. A film of the training set must be given to the one network that
+            has not seen it.
+        looks: How each network is shown each film.
+
+    Returns:
+        One result per film, in order; each equals what `segment` gives for the film alone.
+
+    Raises:
+        ToolUnavailable: A member was asked for that is not among `networks`, or there is none.
+        NotApplicable: A film is not two-dimensional, smaller than 32 pixels on a side or more than four times as
+            long as wide, so it cannot be a frontal chest film.
+    """
+    import torch
+
+    used = sorted(networks) if members is None else sorted(set(members))
+    missing = [m for m in used if m not in networks]
+    if missing or not used:
+        raise ToolUnavailable(f"No chest anatomy network {missing or ''} is loaded.".replace("  ", " "))
+    for film in films:
+        _check(film)
+    results = []
+    with torch.inference_mode():
+        grids = torch.stack([torch.from_numpy(to_grid(film)) for film in films])[:, None] if films else None
+        for i, film in enumerate(films):
+            assert grids is not None
+            shown = torch.cat([_show(grids[i : i + 1], look) for look in looks])
+            maps = [_back(_run(networks[m], shown), looks) for m in used]
+            results.append(_finish(film.shape[0], film.shape[1], used, looks, maps))
+    return results
+
+
+def _check(film: NDArray[np.float32]) -> None:
+    if film.ndim != 2:
+        raise NotApplicable(f"A chest film has rows and columns; this array has {film.ndim} dimensions.")
+    rows, columns = film.shape
+    if min(rows, columns) < 32:
+        raise NotApplicable(f"The image has only {rows} x {columns} pixels; lungs and heart need at least 32 a side.")
+    if max(rows, columns) > 4 * min(rows, columns):
+        raise NotApplicable(f"An image of {rows} x {columns} pixels is too long and narrow for a frontal chest film.")
+
+
+def _run(network: "ChestAnatomyNet", shown: "torch.Tensor") -> "torch.Tensor":
+    """Class probabilities (looks, 4, 256, 256)."""
+    import torch
+
+    with torch.autocast("cpu", torch.bfloat16, enabled=_bf16()):
+        logits = network(shown.contiguous(memory_format=torch.channels_last))
+    result: torch.Tensor = logits.float().softmax(1)
+    return result
+
+
+def _bf16() -> bool:
+    """Half precision only where the processor computes in it; elsewhere it is slower than float32."""
+    import torch
+
+    return bool(torch.cpu._is_avx512_bf16_supported()) if hasattr(torch.cpu, "_is_avx512_bf16_supported") else False
+
+
+def _matrix(look: Look, *, inverse: bool) -> list[list[float]]:
+    """Affine map of sampling positions (x, y in -1..1): output position to input position."""
+    c, s = math.cos(math.radians(look.degrees)), math.sin(math.radians(look.degrees))
+    tx, ty = 2 * look.shift_x, 2 * look.shift_y
+    if inverse:
+        return [[c * look.scale, s * look.scale, tx], [-s * look.scale, c * look.scale, ty]]
+    a, b, d, e = c / look.scale, -s / look.scale, s / look.scale, c / look.scale
+    return [[a, b, -(a * tx + b * ty)], [d, e, -(d * tx + e * ty)]]
+
+
+def _warp(maps: "torch.Tensor", look: Look, *, inverse: bool, padding: str) -> "torch.Tensor":
+    import torch
+    from torch.nn import functional
+
+    theta = torch.tensor([_matrix(look, inverse=inverse)], dtype=torch.float32)
+    grid = functional.affine_grid(theta, [1, 1, GRID, GRID], align_corners=False)
+    return functional.grid_sample(maps, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+
+
+def _show(film: "torch.Tensor", look: Look) -> "torch.Tensor":
+    """The film (1, 1, 256, 256) as the look shows it."""
+    if look == Look(look.name):
+        return film
+    return _warp(film, look, inverse=False, padding="zeros").clamp(0, 1) ** look.gamma
+
+
+def _back(maps: "torch.Tensor", looks: Sequence[Look]) -> "torch.Tensor":
+    """Probabilities of all looks on the plain grid; what a look has pushed out of view repeats its border."""
+    import torch
+
+    return torch.cat(
+        [
+            maps[i : i + 1] if look == Look(look.name) else _warp(maps[i : i + 1], look, inverse=True, padding="border")
+            for i, look in enumerate(looks)
+        ]
+    )
+
+
+def _finish(
+    rows: int, columns: int, used: Sequence[int], looks: Sequence[Look], maps: "list[torch.Tensor]"
+) -> AnatomyResult:
+    """Clean masks, samples and uncertainty on the grid of the film from probabilities per network and look."""
+    import torch
+
+    every = torch.cat(maps)
+    mean = every.mean(0)
+    entropy = -(mean * mean.clamp_min(1e-7).log()).sum(0) / math.log(mean.shape[0])
+    whole = _winners(torch.from_numpy(clean(mean.numpy()))[None], rows, columns)[0]
+    shrink = min(1.0, SAMPLE_SIDE / max(rows, columns))
+    small = max(1, round(rows * shrink)), max(1, round(columns * shrink))
+    cleaned = torch.from_numpy(np.stack([clean(one) for one in every.numpy()]))
+    winners = _winners(cleaned, *small)
+    if small != (rows, columns):
+        pick_rows = ((np.arange(rows) + 0.5) * small[0] / rows).astype(np.intp)
+        pick_columns = ((np.arange(columns) + 0.5) * small[1] / columns).astype(np.intp)
+        winners = winners[:, pick_rows][:, :, pick_columns]
+    samples = [
+        Sample(member, look.name, masks_of(winners[i * len(looks) + j]))
+        for i, member in enumerate(used)
+        for j, look in enumerate(looks)
+    ]
+    masks = masks_of(whole)
+    plausible, reasons, side = judge(masks)
+    uncertainty = from_grid(entropy[None, None], rows, columns)[0, 0].contiguous().numpy()
+    return AnatomyResult(masks, uncertainty, samples, plausible, reasons, side)
+
+
+def _winners(probabilities: "torch.Tensor", rows: int, columns: int) -> NDArray[np.uint8]:
+    """Most probable class per pixel of the film, uint8, shape (n, rows, columns)."""
+    where = place(rows, columns)
+    if where.rows * where.columns > 4_000_000:  # one map at a time: four float planes of a large film fill memory
+        return np.concatenate([_winner(p[None], rows, columns) for p in probabilities])
+    return _winner(probabilities, rows, columns)
+
+
+def _winner(probabilities: "torch.Tensor", rows: int, columns: int) -> NDArray[np.uint8]:
+    import torch
+
+    result: NDArray[np.uint8] = from_grid(probabilities, rows, columns).argmax(1).to(torch.uint8).numpy()
+    return result
+
+
+__all__ = ["LOOKS", "STRUCTURES", "AnatomyResult", "Look", "Sample", "segment", "segment_batch"]
