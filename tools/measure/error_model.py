@@ -13,6 +13,8 @@ The shipped file is a `CalibrationRecord` named after the measurement, `tools/we
 all in the unit of the measurement, fitted on out-of-fold predictions.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from math import sqrt
 from pathlib import Path
@@ -61,9 +63,32 @@ class ErrorModel(Record):
         return float(special.ndtr(z) if self.df is None else special.stdtr(self.df, z))
 
 
+_active = FOLDER
+
+
+@contextmanager
+def error_models_from(folder: Path) -> Iterator[None]:
+    """Read error models from another folder for a while: evaluations fit one per fold. For the whole process."""
+    global _active
+    before, _active = _active, folder
+    try:
+        yield
+    finally:
+        _active = before
+
+
+def record(name: str, folder: Path | None = None) -> CalibrationRecord | None:
+    """The calibration record of a measurement in a folder (default: the shipped ones), or None when there is none.
+
+    Raises:
+        ToolUnavailable: The file is damaged.
+    """
+    return _read(name, folder or _active)
+
+
 @cache
-def record(name: str, folder: Path = FOLDER) -> CalibrationRecord | None:
-    """The shipped calibration record of a measurement, or None when there is none.
+def _read(name: str, folder: Path) -> CalibrationRecord | None:
+    """`record` of one folder.
 
     Raises:
         ToolUnavailable: The file is damaged.
@@ -79,7 +104,7 @@ def record(name: str, folder: Path = FOLDER) -> CalibrationRecord | None:
     return found
 
 
-def error_model(name: str, folder: Path = FOLDER) -> ErrorModel | None:
+def error_model(name: str, folder: Path | None = None) -> ErrorModel | None:
     """The shipped error model of a measurement, or None: the measurement is then uncalibrated.
 
     Raises:
