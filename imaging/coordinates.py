@@ -1,8 +1,8 @@
 """Regions from one pixel grid to another, and to and from relative coordinates.
 
-Pixel-centre coordinates throughout: x along columns, y along rows, (0, 0) the centre of the top left pixel. A derived image
-lies in its parent by `CropTransform`: parent = offset + derived * scale, per axis. Grid relative coordinates run from 0 at the
-outer edge of the first pixel to 1 (or 1000) at the outer edge of the last.
+Pixel-centre coordinates throughout: x along columns, y along rows, (0, 0) the centre of the top left pixel. A derived
+image lies in its parent by `CropTransform`: parent = offset + derived * scale, per axis. Relative coordinates run from
+0 at the outer edge of the first pixel to 1 (or 1000) at the outer edge of the last.
 """
 
 from collections.abc import Sequence
@@ -99,15 +99,15 @@ def mask_up(mask: NDArray[np.bool_], transform: CropTransform, rows: int, column
         columns: Width of the parent.
 
     Returns:
-        Shape (rows, columns), False outside the derived image. With a whole-number enlargement, `mask_down` of the result
-        gives `mask` back wherever `mask` is made of whole parent pixels.
+        Shape (rows, columns), False outside the derived image. `mask_down` of the result gives `mask` back wherever
+        `mask` is made of whole parent pixels.
     """
     return _resampled(mask, rows, columns, 1 / transform.scale_x, -transform.x0 / transform.scale_x,
                       1 / transform.scale_y, -transform.y0 / transform.scale_y)  # fmt: skip
 
 
 def mask_down(mask: NDArray[np.bool_], transform: CropTransform, rows: int, columns: int) -> NDArray[np.bool_]:
-    """A mask of the parent in a derived grid of `rows` x `columns`, by the nearest parent pixel; False outside the parent."""
+    """A mask of the parent in a derived grid of `rows` x `columns`, by the nearest pixel; False outside the parent."""
     return _resampled(mask, rows, columns, transform.scale_x, transform.x0, transform.scale_y, transform.y0)
 
 

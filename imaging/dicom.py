@@ -10,7 +10,8 @@ from secondread.imaging.arrays import grey_of_colour
 from secondread.imaging.content import image_id
 from secondread.imaging.dicom_grey import display_grey
 from secondread.imaging.dicom_header import describe
-from secondread.imaging.dicom_values import integer, text, value
+from secondread.imaging.dicom_meaning import meaning
+from secondread.imaging.dicom_values import integer, numbers, text
 from secondread.imaging.identity import IDENTIFYING, Identity
 from secondread.imaging.limits import check_size
 from secondread.imaging.loaded import LoadedImage, read_only
@@ -19,19 +20,6 @@ from secondread.schema.errors import SecondReadError, UnreadableImage, Unsupport
 from secondread.schema.image import ImageInfo, ImageRef
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-
-_MEANING = (
-    "PhotometricInterpretation", "BitsStored", "PixelRepresentation", "PlanarConfiguration", "PixelPaddingValue",
-    "PixelPaddingRangeLimit", "PresentationLUTShape", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth",
-    "VOILUTFunction", "ImagerPixelSpacing", "PixelSpacing", "PixelSpacingCalibrationType", "NominalScannedPixelSpacing",
-    "PixelAspectRatio",
-)  # fmt: skip
-"""What of the header changes grey or geometry, and so belongs to the id."""
-
-_MEANING_TABLES = (
-    "ModalityLUTSequence", "VOILUTSequence", "SharedFunctionalGroupsSequence", "RedPaletteColorLookupTableDescriptor",
-    "RedPaletteColorLookupTableData", "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData",
-)  # fmt: skip
 
 
 def load_dicom(data: bytes, name: str, *, bare: bool = False) -> LoadedImage:
@@ -62,7 +50,6 @@ def _load(data: bytes, name: str, bare: bool) -> LoadedImage:
     rows, columns = _check(ds, name)
     pixels, photometric = _first_frame(ds, name, caveats)
     bits = integer(ds, "BitsStored") or 8 * pixels.dtype.itemsize
-    stored = pixels
     colour = False
     if pixels.ndim == 3 or photometric == "PALETTE COLOR":
         channels = _palette(ds, pixels) if photometric == "PALETTE COLOR" else _channels(pixels, bits)
@@ -70,7 +57,7 @@ def _load(data: bytes, name: str, bare: bool) -> LoadedImage:
     else:
         grey, notes = display_grey(ds, pixels, bits)
         caveats += notes
-    identifier = image_id(stored, _meaning(ds))
+    identifier = image_id(pixels, meaning(ds))
     info = ImageInfo(
         ref=ImageRef(id=identifier, rows=rows, columns=columns, grid=identifier),
         source_format="dicom",
@@ -117,9 +104,8 @@ def _check(ds: Any, name: str) -> tuple[int, int]:
     """Rows and columns of an object that has pixels of a readable size."""
     rows, columns = integer(ds, "Rows"), integer(ds, "Columns")
     if not any(keyword in ds for keyword in _PIXELS):
-        if "Rows" in ds:
-            raise UnreadableImage(f"{name} is a truncated DICOM file: it ends before its pixels{_sop_class(ds)}.")
-        raise UnsupportedImage(f"{name} is a DICOM file without pixels{_sop_class(ds)}.", hint="Give an image object.")
+        hint = "It may be truncated." if "Rows" in ds else "Give an image object."
+        raise UnsupportedImage(f"{name} is a DICOM file without pixels{_sop_class(ds)}.", hint=hint)
     if not rows or not columns or rows < 0 or columns < 0:
         raise UnreadableImage(f"{name} is a damaged DICOM file: it does not say how many rows and columns it has.")
     check_size(name, rows, columns)
@@ -143,7 +129,7 @@ def _first_frame(ds: Any, name: str, caveats: list[str]) -> tuple[NDArray[Any], 
     from pydicom.uid import UID
 
     syntax = UID(text(ds.file_meta, "TransferSyntaxUID"))
-    called = syntax.name if syntax and syntax.name != str(syntax) else "one that DICOM does not define"
+    called = syntax.name if syntax.name != syntax or syntax.startswith("1.2.840.10008.") else "of a private kind"
     if not syntax:
         raise UnsupportedImage(f"{name} has compressed pixels but names no transfer syntax.")
     try:
@@ -155,33 +141,50 @@ def _first_frame(ds: Any, name: str, caveats: list[str]) -> tuple[NDArray[Any], 
             f"{name} has the transfer syntax {called}, for which no decoder is installed.", hint="Install pylibjpeg."
         )
     frames = integer(ds, "NumberOfFrames") or 1
-    if value(ds, "NumberOfFrames") is None and "NumberOfFrames" in ds:
+    if "NumberOfFrames" in ds and not numbers(ds, "NumberOfFrames"):
         ds.NumberOfFrames = frames
         caveats.append("The number of frames in the header is malformed.")
     if frames > 1:
         caveats.append(f"The file holds {frames} frames; only the first is read.")
-    try:
-        array, properties = decoder.as_array(ds, index=0)
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise almost any type; their text may quote the header
-        short = "less than" in str(error) or "expected" in str(error)
-        if not syntax.is_compressed and short:
-            raise UnreadableImage(f"{name} is truncated: it holds fewer pixels than its header says.") from None
-        raise UnreadableImage(
-            f"{name} has pixels that cannot be decoded: damaged, or an unusual form of its transfer syntax ({called})."
-        ) from None
-    array = np.asarray(array)
+    array, properties = _decoded(ds, decoder, name, called, compressed=syntax.is_compressed)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise UnreadableImage(f"{name} holds pixel values that are not finite.")
     return array, str(properties.get("photometric_interpretation", ""))
+
+
+def _decoded(ds: Any, decoder: Any, name: str, called: str, *, compressed: bool) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Decode the first frame with the first plug-in that can."""
+    installed = decoder.available_plugins if compressed else ("",)
+    # gdcm comes last: it is slow to import and writes to the terminal itself when a stream is damaged
+    plugins = sorted(installed, key=lambda plugin: plugin == "gdcm")
+    if len(plugins) > 1 and "pylibjpeg" in plugins:
+        plugins = [plugin for plugin in plugins if plugin != "gdcm"]
+    problem = ""
+    for plugin in plugins:
+        try:
+            array, properties = decoder.as_array(ds, index=0, decoding_plugin=plugin)
+            return np.asarray(array), properties
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders raise almost any type; their text may quote the header
+            problem = str(error)
+    if not compressed and ("less than" in problem or "expected" in problem):
+        raise UnreadableImage(f"{name} is truncated: it holds fewer pixels than its header says.")
+    if compressed and integer(ds, "BitsAllocated") == 1:
+        raise UnsupportedImage(f"{name} has 1-bit pixels in the transfer syntax {called}, which is not decoded here.")
+    if "does not support" in problem:
+        raise UnsupportedImage(
+            f"{name} has the transfer syntax {called} in a form that no installed decoder reads.",
+            hint="Another pydicom pixel plug-in may read it, such as pylibjpeg-libjpeg (GPL-3.0).",
+        )
+    raise UnreadableImage(f"{name} has pixels that cannot be decoded: they are damaged ({called}).")
 
 
 def _channels(pixels: NDArray[Any], bits: int) -> NDArray[np.float32]:
     """Colour channels in [0, 1]."""
     if pixels.shape[-1] not in (3, 4):
         raise UnsupportedImage(f"Pixels with {pixels.shape[-1]} channels are not read.")
-    return pixels[..., :3].astype(np.float32) / np.float32(2**bits - 1)
+    return np.asarray(pixels[..., :3] / np.float32(2**bits - 1), dtype=np.float32)
 
 
 def _palette(ds: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -190,17 +193,7 @@ def _palette(ds: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:
 
     rgb = apply_color_lut(pixels, ds)[..., :3]
     depth = 16 if rgb.dtype.itemsize == 2 else 8
-    return rgb.astype(np.float32) / np.float32(2**depth - 1)
-
-
-def _meaning(ds: Any) -> dict[str, Any]:
-    """JSON of the header values that change what the pixels mean."""
-    result: dict[str, Any] = {key: str(found) for key in _MEANING if (found := value(ds, key)) is not None}
-    for keyword in _MEANING_TABLES:
-        found = value(ds, keyword)
-        if found is not None and keyword != "SharedFunctionalGroupsSequence":
-            result[keyword] = str(found)
-    return result
+    return np.asarray(rgb / np.float32(2**depth - 1), dtype=np.float32)
 
 
 def _identity(ds: Any) -> Identity:

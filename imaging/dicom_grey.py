@@ -6,7 +6,6 @@ Source: DICOM PS3.3 C.7.6.3 (pixels, padding), C.11.1 (modality LUT), C.11.2 (VO
 PS3.4 N.2 (order of the transformations).
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.imaging.arrays import bits_needed
-from secondread.imaging.dicom_values import integer, items, number, numbers, text, with_groups
+from secondread.imaging.dicom_values import items, number, numbers, text, with_groups
 
 SPARSE = 0.25
 """Unsigned pixels that fill less than this share of their bit depth are scaled to the bits they need."""
@@ -31,7 +30,7 @@ class Lut:
     def __call__(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Look up; inputs below the first entry take the first, above the last the last."""
         index = np.clip(np.rint(values).astype(np.int64) - self.first, 0, self.outputs.size - 1)
-        return self.outputs[index]
+        return np.asarray(self.outputs[index], dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,14 @@ class Window:
         """Values to [0, 1]. Source: PS3.3 C.11.2.1.2 (linear) and C.11.2.1.3 (linear exact, sigmoid)."""
         x = values.astype(np.float32)
         if self.function == "SIGMOID":
-            return (1 / (1 + np.exp(np.clip(-4 * (x - self.center) / self.width, -60, 60)))).astype(np.float32)
-        if self.function == "LINEAR_EXACT":
-            return np.clip((x - self.center) / self.width + 0.5, 0, 1).astype(np.float32)
-        if self.width <= 1:
-            return (x > self.center - 0.5).astype(np.float32)
-        return np.clip((x - (self.center - 0.5)) / (self.width - 1) + 0.5, 0, 1).astype(np.float32)
+            grey = 1 / (1 + np.exp(np.clip(-4 * (x - self.center) / self.width, -60, 60)))
+        elif self.function == "LINEAR_EXACT":
+            grey = np.clip((x - self.center) / self.width + 0.5, 0, 1)
+        elif self.width <= 1:
+            grey = x > self.center - 0.5
+        else:
+            grey = np.clip((x - (self.center - 0.5)) / (self.width - 1) + 0.5, 0, 1)
+        return np.asarray(grey, dtype=np.float32)
 
 
 def display_grey(ds: Any, stored: NDArray[Any], bits: int) -> tuple[NDArray[np.float32], list[str]]:
@@ -93,18 +94,12 @@ def padding(ds: Any, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
         low = number(ds, "FloatPixelPaddingValue")
         mask = None if low is None else stored == np.float32(low)
         return mask if mask is not None and mask.any() else None
-    value, limit = integer_like(ds, "PixelPaddingValue"), integer_like(ds, "PixelPaddingRangeLimit")
+    value, limit = number(ds, "PixelPaddingValue"), number(ds, "PixelPaddingRangeLimit")
     if value is None or stored.dtype.kind == "f":
         return None
-    ends = [_as_stored(v, stored.dtype) for v in (value, limit if limit is not None else value)]
+    ends = [_as_stored(int(v), stored.dtype) for v in (value, value if limit is None else limit)]
     mask = (stored >= min(ends)) & (stored <= max(ends))
     return mask if mask.any() else None
-
-
-def integer_like(ds: Any, keyword: str) -> int | None:
-    """An integer attribute whose sign may have been lost, or None."""
-    found = number(ds, keyword)
-    return None if found is None else int(found)
 
 
 def _as_stored(value: int, dtype: np.dtype[Any]) -> int:
@@ -139,9 +134,9 @@ def modality(
 def full_range(stored: NDArray[Any], bits: int) -> tuple[float, float]:
     """Which stored values are black and white when nothing in the header says so.
 
-    Unsigned pixels: 0 to the largest value of Bits Stored, so that a film has the same grey at any depth; when they fill less
-    than a quarter of it, 0 to the largest value of the bits they need. Signed and float pixels: smallest to largest value, or
-    their central 99.9 % when a few outliers stretch that range more than four times.
+    Unsigned pixels: 0 to the largest value of Bits Stored, so that a film has the same grey at any depth; when they
+    fill less than a quarter of it, 0 to the largest value of the bits they need. Signed and float pixels: smallest to
+    largest value, or their central 99.9 % when a few outliers stretch that range more than four times.
 
     Args:
         stored: Values without padding, at least one.
@@ -232,8 +227,3 @@ def read_lut(item: Any, *, signed: bool) -> Lut | None:
     if largest > full or largest < full / 2:  # descriptors with the wrong depth are common
         full = 2 ** bits_needed(largest, 1) - 1
     return Lut(start, table.astype(np.float32), float(full))
-
-
-def nan_free(stored: NDArray[Any]) -> bool:
-    """No NaN or infinity among float pixels."""
-    return stored.dtype.kind != "f" or math.isfinite(float(stored.min())) and math.isfinite(float(stored.max()))

@@ -5,29 +5,39 @@ import re
 from typing import Any, Literal
 
 from secondread.imaging.dicom_spacing import read_spacing, squeezed
-from secondread.imaging.dicom_values import integer, number, text
+from secondread.imaging.dicom_values import integer, text
 from secondread.imaging.dicom_view import read_portable, read_position, read_view, side_caveat
 
 MODALITIES = frozenset(
-    "AR AS AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FA FID GM HC HD IO IOL IVOCT IVUS KER KO LEN "
-    "LS M3D MA MG MR NM OAM OCT OP OPM OPR OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE "
-    "RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA XAPROTOCOL XC".split()
-)
+    (
+        "AR", "AS", "AU", "BDUS", "BI", "BMD", "CFM", "CR", "CT", "CTPROTOCOL", "DG", "DMS", "DOC", "DX", "ECG", "EEG",
+        "EMG", "EOG", "EPS", "ES", "FA", "FID", "GM", "HC", "HD", "IO", "IOL", "IVOCT", "IVUS", "KER", "KO", "LEN",
+        "LS", "M3D", "MA", "MG", "MR", "NM", "OAM", "OCT", "OP", "OPM", "OPR", "OPT", "OPTBSV", "OPTENF", "OPV", "OSS",
+        "OT", "PA", "PLAN", "POS", "PR", "PT", "PX", "REG", "RESP", "RF", "RG", "RTDOSE", "RTIMAGE", "RTINTENT",
+        "RTPLAN", "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SEG", "SM", "SMR", "SR", "SRF", "STAIN",
+        "TEXTUREMAP", "TG", "US", "VA", "XA", "XAPROTOCOL", "XC",
+    )
+)  # fmt: skip
 """Source: DICOM PS3.3 C.7.3.1.1.1, defined terms of Modality."""
 
 PHOTOMETRICS = frozenset(
-    "MONOCHROME1 MONOCHROME2 RGB|PALETTE COLOR|YBR_FULL YBR_FULL_422 YBR_PARTIAL_420 YBR_PARTIAL_422 YBR_ICT YBR_RCT XYB "
-    "HSV ARGB CMYK".replace("|", " ").split()
-) | {"PALETTE COLOR"}
+    ("MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420",
+     "YBR_PARTIAL_422", "YBR_ICT", "YBR_RCT", "XYB", "HSV", "ARGB", "CMYK")
+)  # fmt: skip
 
 BODY_PARTS = frozenset(
-    "ABDOMEN ABDOMENPELVIS ADRENAL ANKLE ANUS AORTA AORTICARCH ARM AXILLA BACK BLADDER BRAIN BREAST BRONCHUS BUTTOCK CALCANEUS "
-    "CAROTID CEREBELLUM CHEST CHESTABDOMEN CHESTABDPELVIS CIRCLEOFWILLIS CLAVICLE COCCYX COLON CSPINE CTSPINE DUODENUM EAR ELBOW "
-    "ESOPHAGUS EXTREMITY EYE FACE FEMUR FINGER FOOT FOREARM GALLBLADDER HAND HEAD HEADNECK HEART HIP HUMERUS ILEUM IAC JAW KIDNEY "
-    "KNEE LARYNX LEG LIVER LSPINE LSSPINE LUNG MANDIBLE MAXILLA MEDIASTINUM NECK NECKCHEST NOSE ORBIT PANCREAS PATELLA PELVIS "
-    "PROSTATE RECTUM RIB SCAPULA SELLA SHOULDER SINUS SKULL SPINE SPLEEN SSPINE STERNUM STOMACH THIGH THORAX THUMB THYROID TLSPINE "
-    "TOE TRACHEA TSPINE UTERUS WHOLEBODY WRIST ZYGOMA".split()
-)
+    (
+        "ABDOMEN", "ABDOMENPELVIS", "ADRENAL", "ANKLE", "ANUS", "AORTA", "AORTICARCH", "ARM", "AXILLA", "BACK",
+        "BLADDER", "BRAIN", "BREAST", "BRONCHUS", "BUTTOCK", "CALCANEUS", "CAROTID", "CEREBELLUM", "CHEST",
+        "CHESTABDOMEN", "CHESTABDPELVIS", "CIRCLEOFWILLIS", "CLAVICLE", "COCCYX", "COLON", "CSPINE", "CTSPINE",
+        "DUODENUM", "EAR", "ELBOW", "ESOPHAGUS", "EXTREMITY", "EYE", "FACE", "FEMUR", "FINGER", "FOOT", "FOREARM",
+        "GALLBLADDER", "HAND", "HEAD", "HEADNECK", "HEART", "HIP", "HUMERUS", "ILEUM", "IAC", "JAW", "KIDNEY", "KNEE",
+        "LARYNX", "LEG", "LIVER", "LSPINE", "LSSPINE", "LUNG", "MANDIBLE", "MAXILLA", "MEDIASTINUM", "NECK",
+        "NECKCHEST", "NOSE", "ORBIT", "PANCREAS", "PATELLA", "PELVIS", "PROSTATE", "RECTUM", "RIB", "SCAPULA", "SELLA",
+        "SHOULDER", "SINUS", "SKULL", "SPINE", "SPLEEN", "SSPINE", "STERNUM", "STOMACH", "THIGH", "THORAX", "THUMB",
+        "THYROID", "TLSPINE", "TOE", "TRACHEA", "TSPINE", "UTERUS", "WHOLEBODY", "WRIST", "ZYGOMA",
+    )
+)  # fmt: skip
 """Source: DICOM PS3.16 Annex L, terms of Body Part Examined, in part."""
 
 OLDEST = 89
@@ -86,7 +96,7 @@ def read_body_part(ds: Any) -> str | None:
     named = re.sub(r"[^A-Z]", "", text(ds, "BodyPartExamined").upper())
     if named in ("THORAX", "CHESTPA", "CHESTAP", "CHESTLAT"):
         return "CHEST"
-    return _closed(named, BODY_PARTS)
+    return named if named in BODY_PARTS else None
 
 
 def read_laterality(ds: Any) -> Literal["L", "R", "B", "U"] | None:
@@ -95,7 +105,7 @@ def read_laterality(ds: Any) -> Literal["L", "R", "B", "U"] | None:
         found = text(ds, keyword).upper()
         for known in ("L", "R", "B", "U"):
             if found == known:
-                return known  # type: ignore[return-value]  # mypy widens the loop variable to str
+                return known
     return None
 
 
@@ -103,8 +113,8 @@ def read_age(ds: Any) -> tuple[float | None, list[str]]:
     """Age in years: Patient's Age, or birth date and date of the study; dates go no further.
 
     Returns:
-        Whole years from 2 on, two decimals below, 90 for any age above 89; None when unknown or when age and dates disagree
-        by more than two years. `000Y` is read as unknown: it is what many systems write for no age.
+        Whole years from 2 on, two decimals below, 90 for any age above 89; None when unknown or when age and dates
+        disagree by more than two years. `000Y` is read as unknown: it is what many systems write for no age.
     """
     stated = _age_string(text(ds, "PatientAge"))
     born = _date(text(ds, "PatientBirthDate"))
@@ -147,6 +157,3 @@ def _date(found: str) -> datetime.date | None:
 
 def _closed(found: str, vocabulary: frozenset[str]) -> Any:
     return found if found in vocabulary else None
-
-
-__all__ = ["describe", "number", "read_age", "read_body_part", "read_laterality"]

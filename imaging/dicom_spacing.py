@@ -7,8 +7,8 @@
 | scanned film, secondary capture | Nominal Scanned Pixel Spacing | detector plane |
 | CT, MR, PT, .. | Pixel Spacing | calibrated |
 
-Source: DICOM PS3.3 10.7.1.3 (which spacing is calibrated), C.8.11.3 and C.8.7.10 (Imager Pixel Spacing, at the front plane of
-the detector), C.8.6.2 (scanned film).
+Source: DICOM PS3.3 10.7.1.3 (which spacing is calibrated), C.8.11.3 and C.8.7.10 (Imager Pixel Spacing, at the front
+plane of the detector), C.8.6.2 (scanned film).
 """
 
 import math

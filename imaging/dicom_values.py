@@ -46,12 +46,8 @@ def integer(ds: Any, keyword: str) -> int | None:
     found = number(ds, keyword)
     if found is not None:
         return int(found)
-    try:
-        raw = ds.get_item(keyword)
-        digits = re.match(rb"\s*(\d+)", raw.value if isinstance(raw.value, bytes) else str(raw.value).encode())
-    except Exception:  # as in `value`
-        return None
-    return int(digits.group(1)) if digits else None
+    digits = re.match(r"\d+", text(ds, keyword))
+    return int(digits.group()) if digits else None
 
 
 def first(found: Any) -> Any:

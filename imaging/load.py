@@ -12,13 +12,14 @@ from secondread.schema.errors import UnreadableImage, UnsupportedImage, UsageErr
 
 _EXTENSIONS = {
     ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".dcm": "dicom",
-    ".dicom": "dicom", ".bmp": "bmp", ".gif": "gif", ".webp": "webp", ".jp2": "jpeg2000", ".nii": "nifti", ".pdf": "pdf",
-    ".txt": "text", ".csv": "text", ".json": "text",
+    ".dicom": "dicom", ".bmp": "bmp", ".gif": "gif", ".webp": "webp", ".jp2": "jpeg2000", ".nii": "nifti",
+    ".pdf": "pdf", ".txt": "text", ".csv": "text", ".json": "text",
 }  # fmt: skip
 
 _FOREIGN = (
-    (b"GIF8", "GIF"), (b"BM", "BMP"), (b"%PDF", "PDF"), (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"PK\x03\x04", "ZIP"), (b"\x1f\x8b", "gzip"), (b"\x89HDF", "HDF5"), (b"8BPS", "Photoshop"), (b"\x93NUMPY", "NumPy"),
+    (b"GIF8", "GIF"), (b"%PDF", "PDF"), (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"PK\x03\x04", "ZIP"), (b"\x1f\x8b", "gzip"), (b"\x89HDF", "HDF5"), (b"8BPS", "Photoshop"),
+    (b"\x93NUMPY", "NumPy"),
 )  # fmt: skip
 
 
@@ -47,8 +48,8 @@ def load(source: Any, *, view: str | None = None, age: float | None = None) -> L
 def load_plain(source: Any) -> LoadedImage:
     """`load` without anything stated by the caller."""
     if isinstance(source, str | os.PathLike):
-        name = os.fsdecode(source)
-        return decode(read_bytes(name), name)
+        path = os.fsdecode(source)
+        return decode(read_bytes(path), shown(path))
     if isinstance(source, bytes | bytearray | memoryview):
         return decode(bytes(source), "The data")
     origin = type(source).__module__.partition(".")[0]
@@ -70,15 +71,21 @@ def load_plain(source: Any) -> LoadedImage:
     )
 
 
-def read_bytes(name: str) -> bytes:
+def shown(path: str) -> str:
+    """A path as typed, with what a terminal would not print as `?`."""
+    return "".join(character if character.isprintable() else "?" for character in path)
+
+
+def read_bytes(path: str) -> bytes:
     """The whole file.
 
     Raises:
         UnreadableImage: Missing, a folder, empty, or not readable.
         UnsupportedImage: Larger than 1 GiB.
     """
+    name = shown(path)
     try:
-        status = os.stat(name)
+        status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise UnreadableImage(f"{name} is a folder, not an image file.", hint="Give one file.")
         if not stat.S_ISREG(status.st_mode):
@@ -87,7 +94,7 @@ def read_bytes(name: str) -> bytes:
             raise UnreadableImage(f"{name} is empty.")
         if status.st_size > MAX_BYTES:
             raise UnsupportedImage(f"{name} is larger than {MAX_BYTES >> 30} GiB.")
-        return Path(name).read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError:
         raise UnreadableImage(f"{name} does not exist.") from None
     except PermissionError:
@@ -147,6 +154,8 @@ def content_kind(data: bytes) -> str | None:
         return "tiff"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
+    if head.startswith(b"BM") and data[6:10] == b"\x00" * 4:
+        return "BMP"
     if data[344:348] in (b"n+1\x00", b"ni1\x00"):
         return "NIfTI"
     for magic, foreign in _FOREIGN:

@@ -1,4 +1,4 @@
-"""Keeps warnings and log lines of the image libraries off the terminal while a file is read: they may echo header values."""
+"""Keeps warnings and log lines of the image libraries off the terminal: they may echo header values."""
 
 import logging
 import threading

@@ -54,8 +54,8 @@ class _Entry:
 class ImageStore:
     """Images, masks and maps by id. Thread-safe.
 
-    Grey pixels of files count against `byte_budget` and the least recently used leave first; they are decoded again from
-    their file when it is unchanged. Pixels given as arrays stay, since nothing else holds them.
+    Grey pixels of files count against `byte_budget` and the least recently used leave first; they are decoded again
+    from their file when it is unchanged. Pixels given as arrays stay, since nothing else holds them.
     """
 
     def __init__(self, *, byte_budget: int = DEFAULT_BUDGET) -> None:
