@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import re
 import shutil
@@ -50,7 +49,7 @@ def write_answer(agent: "Agent", answer: "Answer", out: Path, images: Sequence[s
         names = [*_overlays(answer, staging)]
         if _trace(agent, answer, staging / "trace.jsonl"):
             names.append("trace.jsonl")
-        crosswalk(staging / "crosswalk.csv", ("image", "path"), _image_ids(agent, answer, images))
+        crosswalk(staging / "crosswalk.csv", ("image", "path"), _image_ids(agent, images))
         (staging / "answer.json").write_text(answer.model_dump_json(indent=2) + "\n", encoding="utf-8")
         names += ["crosswalk.csv", "answer.json"]
         out.mkdir(exist_ok=True)
@@ -102,16 +101,16 @@ def _overlays(answer: "Answer", folder: Path) -> list[str]:
 
 
 def _trace(agent: "Agent", answer: "Answer", target: Path) -> bool:
-    """Write the run's trace, from the agent's own record."""
-    events = agent.trace(answer.trace)
-    if not events:
+    """Copy the run's trace; False when traces are kept in memory only."""
+    from secondread.agent.agent import trace_path
+
+    source = trace_path(agent.settings, answer.trace)
+    if source is None or not source.exists():
         return False
-    with target.open("w", encoding="utf-8") as file:
-        for event in events:
-            file.write(json.dumps(event, ensure_ascii=False, default=str) + "\n")
+    shutil.copyfile(source, target)
     return True
 
 
-def _image_ids(agent: "Agent", answer: "Answer", images: Sequence[str]) -> list[tuple[str, str]]:
+def _image_ids(agent: "Agent", images: Sequence[str]) -> list[tuple[str, str]]:
     """Opaque id and path as typed of each image; the store knows a file it has decoded."""
     return [(agent.runtime.store.add(path).ref.id, path) for path in images]

@@ -5,17 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secondread.schema.errors import SecondReadError, UsageError
+from secondread.serve.cli import options as shared
 from secondread.serve.cli.console import Progress, one_line, printable
-from secondread.serve.cli.options import (
-    AgentFactory,
-    add_agent_options,
-    add_image_options,
-    choices,
-    open_agent,
-    output_folder,
-    region,
-    settings_of,
-)
 
 if TYPE_CHECKING:
     from secondread.agent.agent import Agent
@@ -29,22 +20,26 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the answer as one JSON object")
     parser.add_argument("--out", metavar="DIR", help="write overlay pictures, answer.json and the trace to DIR")
     parser.add_argument("--prior", metavar="IMAGE", help="an earlier image of the same patient")
-    parser.add_argument("--region", type=region, metavar="x0,y0,x1,y1", help="box in pixels that the question is about")
-    parser.add_argument("--choices", type=choices, metavar="A,B,..", help="answer with one of these")
+    parser.add_argument(
+        "--region", type=shared.region, metavar="x0,y0,x1,y1", help="box in pixels that the question is about"
+    )
+    parser.add_argument("--choices", type=shared.choices, metavar="A,B,..", help="answer with one of these")
     parser.add_argument("--session", metavar="ID", help="follow-up questions of one session share their evidence")
-    add_image_options(parser)
-    add_agent_options(parser)
+    shared.add_image_options(parser)
+    shared.add_agent_options(parser)
 
 
-def run(args: argparse.Namespace, agent_factory: AgentFactory = open_agent) -> int:
+def run(args: argparse.Namespace) -> int:
     """Ask, print the answer, write the output folder.
 
     Returns:
         0 answered, 3 abstained.
     """
     images, question = split(args.words)
-    out = output_folder(args.out) if args.out is not None else None
-    agent = agent_factory(settings_of(args))
+    if not images and (args.region or args.prior):
+        raise UsageError("--region and --prior need an image.")
+    out = shared.output_folder(args.out) if args.out is not None else None
+    agent = shared.open_agent(shared.settings_of(args))
     try:
         answer = _ask(agent, images, question, args)
         if out is not None:

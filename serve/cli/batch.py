@@ -4,15 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from secondread.serve.cli import options as shared
 from secondread.serve.cli.console import Progress
-from secondread.serve.cli.options import (
-    AgentFactory,
-    add_agent_options,
-    add_image_options,
-    open_agent,
-    output_folder,
-    settings_of,
-)
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +15,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="where rows, manifest and crosswalk go")
     parser.add_argument("--resume", action="store_true", help="go on with a batch that was cut off")
     parser.add_argument("--json", action="store_true", help="print the tally as one JSON object")
-    add_image_options(parser)
-    add_agent_options(parser)
+    shared.add_image_options(parser)
+    shared.add_agent_options(parser)
 
 
-def run(args: argparse.Namespace, agent_factory: AgentFactory = open_agent) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run the batch and print how it ended.
 
     Returns:
@@ -40,9 +33,9 @@ def run(args: argparse.Namespace, agent_factory: AgentFactory = open_agent) -> i
         tally = run_batch(
             Path(args.folder),
             read_questions(Path(args.questions)),
-            output_folder(args.out),
-            settings=settings_of(args),
-            open_agent=agent_factory,
+            shared.output_folder(args.out),
+            settings=shared.settings_of(args),
+            open_agent=shared.open_agent,
             view=args.view,
             age=args.age,
             resume=args.resume,

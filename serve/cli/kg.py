@@ -27,11 +27,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one action."""
-    from secondread.kg.graph import core_graph
-
     wanted = {"query": 1, "path": 2}.get(args.action, 0)
     if len(args.terms) != wanted:
         raise UsageError(f"`secondread kg {args.action}` takes {wanted} terms, not {len(args.terms)}.")
+    from secondread.kg.graph import core_graph
+
     graph = core_graph()
     if args.action == "query":
         return _query(graph, args.terms[0], args.relation, args.json)
@@ -54,7 +54,7 @@ def _concept(graph: "Graph", text: str) -> str:
     if len(found) > 1:
         names = ", ".join(c.id for c in found[:8])
         raise UsageError(f"{one_line(text, 80)!r} can mean more than one concept: {names}.")
-    return found[0].id
+    return str(found[0].id)
 
 
 def _edges(graph: "Graph", concept: str, relation: str | None) -> "list[GraphEdge]":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from secondread.serve.cli.options import AgentFactory, add_agent_options, open_agent, settings_of
+from secondread.serve.cli import options as shared
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -15,16 +15,16 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder whose images may be read; may be repeated (default: none, inline images only)",
     )
-    add_agent_options(parser)
+    shared.add_agent_options(parser)
 
 
-def run(args: argparse.Namespace, agent_factory: AgentFactory = open_agent) -> int:
+def run(args: argparse.Namespace) -> int:
     """Serve until the client goes."""
     from secondread.serve.mcp.images import AllowedImages
     from secondread.serve.mcp.server import build
 
     images = AllowedImages([Path(root) for root in args.root])
-    agent = agent_factory(settings_of(args))
+    agent = shared.open_agent(shared.settings_of(args))
     try:
         build(agent, images).run("stdio")
     finally:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 VIEWS = ("PA", "AP", "LATERAL")
 
-AgentFactory = Callable[["Settings"], "Agent"]
-
 
 def probability(text: str) -> float:
     """An open probability, for argparse."""

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from secondread.serve.cli.console import print_json
+from secondread.serve.cli.console import one_line, print_json, printable
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +18,15 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0 when the answer is the same, 1 when it differs.
     """
-    from secondread.agent.trace import replay
+    from secondread.agent.replay import replay
 
     report = replay(Path(args.trace))
     if args.json:
-        print_json(report.model_dump(mode="json"))
-    else:
-        print(report.text)
+        print_json({**report.model_dump(mode="json"), "same": report.same})
+        return 0 if report.same else 1
+    print(printable(report.answer.text))
+    for difference in report.differences:
+        print(f"{difference.field}: recorded {one_line(difference.recorded, 300)}")
+        print(f"{' ' * len(difference.field)}  replayed {one_line(difference.replayed, 300)}")
+    print("same answer" if report.same else f"{len(report.differences)} fields differ")
     return 0 if report.same else 1

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 KEPT_ANSWERS = 16
 """Answers whose pictures can still be asked for."""
-LARGEST_QUESTION = 4000
 INSTRUCTIONS = (
     "A second reader for medical images. `ask` answers a question about one image with cited evidence and a calibrated "
     "confidence, or abstains and says why; prefer it. The expert tools give single measurements. "
@@ -43,7 +42,7 @@ class Service:
 
     async def ask(
         self,
-        question: Annotated[str, Field(max_length=LARGEST_QUESTION, description="In plain words.")],
+        question: Annotated[str, Field(description="In plain words.")],
         ctx: Context,
         image: Annotated[str | None, Field(description=f"{IMAGE_HELP} None for a question of knowledge.")] = None,
         choices: Annotated[list[str] | None, Field(description="Answer with one of these.")] = None,

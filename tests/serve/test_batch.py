@@ -1,0 +1,220 @@
+import csv
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secondread.schema.errors import UsageError
+from secondread.serve.batch.journal import Journal
+from secondread.serve.batch.questions import read_questions
+from secondread.serve.cli.main import main
+from tests.serve.conftest import draw
+
+QUESTIONS = """
+- Is it bright?
+- id: ptx
+  question: Is there a pneumothorax?
+- id: size
+  question: How bright?
+  choices: [dark, bright]
+  when: {source_format: png}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two films in sub-folders, a JPEG, a broken PNG, and things that are no images."""
+    base = tmp_path / "in"
+    draw(base / "a" / "JaneDoe.png", 0.5, 1)
+    draw(base / "b" / "JohnRoe.png", 0.3, 2)
+    draw(base / "b" / "third.jpg", 0.5, 3)
+    (base / "BrokenSmith.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
+    (base / "notes.txt").write_text("not an image")
+    (base / ".hidden.png").write_bytes(b"")
+    os.symlink("/etc", base / "outside")
+    (tmp_path / "q.yaml").write_text(QUESTIONS)
+    return base
+
+
+def batch(folder: Path, *more: str) -> int:
+    top = folder.parent
+    return main(["batch", str(folder), "--questions", str(top / "q.yaml"), "--out", str(top / "out"), *more])
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder.parent / "out" / "results.jsonl").read_text().splitlines()]
+
+
+def test_one_row_per_image_and_question_without_names(factory: Any, folder: Path) -> None:
+    assert batch(folder) == 2  # one case cannot be read
+    rows = rows_of(folder)
+    assert len(rows) == len({(r["key"], r["question_id"]) for r in rows}) == 4 * 3
+    text = (folder.parent / "out" / "results.jsonl").read_text() + (folder.parent / "out" / "manifest.json").read_text()
+    for name in ("JaneDoe", "JohnRoe", "BrokenSmith", str(folder)):
+        assert name not in text
+    by_kind = {
+        "failed": [r for r in rows if "error" in r],
+        "skipped": [r for r in rows if "skipped" in r],
+        "abstained": [r for r in rows if r.get("abstained")],
+        "answered": [r for r in rows if r.get("abstained") is False],
+    }
+    assert {k: len(v) for k, v in by_kind.items()} == {"failed": 2, "skipped": 1, "abstained": 4, "answered": 5}
+    assert {r["error"]["code"] for r in by_kind["failed"]} == {"unreadable_image"}
+    assert by_kind["skipped"][0]["skipped"] == "source_format is jpeg"
+    assert by_kind["answered"][0]["verdict"] in ("yes", "no")
+    dead = (folder.parent / "out" / "dead_letters.jsonl").read_text().splitlines()
+    assert [json.loads(d) for d in dead] == by_kind["failed"]
+
+
+def test_the_crosswalk_is_private_and_resolves_keys(factory: Any, folder: Path) -> None:
+    batch(folder)
+    file = folder.parent / "out" / "crosswalk.csv"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    rows = list(csv.reader(file.open()))
+    assert rows[0] == ["key", "path"]
+    assert {path for _, path in rows[1:]} == {"BrokenSmith.png", "a/JaneDoe.png", "b/JohnRoe.png", "b/third.jpg"}
+
+
+def test_the_manifest_names_versions_settings_and_counts(factory: Any, folder: Path) -> None:
+    batch(folder, "--view", "PA")
+    manifest = json.loads((folder.parent / "out" / "manifest.json").read_text())
+    assert manifest["versions"]["secondread"]
+    assert manifest["plan"]["view"] == "PA"
+    assert manifest["images"] == 4
+    assert manifest["tally"]["rows"] == 12
+    assert manifest["ended"] is not None
+    assert factory.last.asked[0]["view"] == "PA"
+
+
+def test_rows_of_an_earlier_batch_are_never_mixed_up(factory: Any, folder: Path) -> None:
+    batch(folder)
+    before = rows_of(folder)
+    assert batch(folder) == 2
+    assert batch(folder, "--resume", "--view", "AP") == 2
+    (folder.parent / "q.yaml").write_text("- Another question?\n")
+    assert batch(folder, "--resume") == 2
+    assert rows_of(folder) == before
+
+
+def test_resume_repairs_a_torn_line_and_does_only_what_is_missing(factory: Any, folder: Path) -> None:
+    batch(folder)
+    results = folder.parent / "out" / "results.jsonl"
+    whole = results.read_bytes().splitlines(keepends=True)
+    results.write_bytes(b"".join(whole[:7]) + whole[7][:25])
+    draw(folder / "a" / "Added.png", 0.5, 9)
+    batch(folder, "--resume")
+    rows = rows_of(folder)
+    assert len(rows) == len({(r["key"], r["question_id"]) for r in rows}) == 5 * 3
+    assert rows[:7] == [json.loads(line) for line in whole[:7]]
+    assert len(factory.last.asked) == 15 - 7 - sum("skipped" in r for r in rows[7:])
+
+
+def test_nothing_to_do_opens_no_agent(factory: Any, folder: Path) -> None:
+    batch(folder)
+    factory.last = None
+    batch(folder, "--resume")
+    assert factory.last is None
+
+
+def test_a_defect_on_one_case_costs_only_its_row(
+    factory: Any, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def sometimes(image: Any, question: str) -> None:
+        if "JohnRoe" in str(image):
+            raise ZeroDivisionError(str(image))
+
+    factory.prepare = lambda agent: setattr(agent, "before_answer", sometimes)
+    assert batch(folder) == 1
+    broken = [r for r in rows_of(folder) if r.get("internal")]
+    assert len(broken) == 3
+    assert broken[0]["error"] == {"code": "internal", "message": "ZeroDivisionError"}
+    assert len(rows_of(folder)) == 12
+
+
+def test_an_interrupt_keeps_the_rows_that_are_there(factory: Any, folder: Path) -> None:
+    def after_five(image: Any, question: str) -> None:
+        if len(factory.last.asked) == 5:
+            raise KeyboardInterrupt
+
+    factory.prepare = lambda agent: setattr(agent, "before_answer", after_five)
+    assert batch(folder) == 1
+    first = rows_of(folder)
+    assert 0 < len(first) < 12
+    factory.prepare = lambda agent: None
+    batch(folder, "--resume")
+    assert rows_of(folder)[: len(first)] == first
+    assert len(rows_of(folder)) == 12
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "just text", "- [1, 2]", "- {id: a}", "- {id: 'a b', question: q}", "- {question: q, choices: [one]}",
+     "- {question: q, when: {colour: red}}", "- {id: x, question: q}\n- {id: x, question: r}", "- 'unclosed",
+     "- ''", "- {question: q, extra: 1}"],
+)  # fmt: skip
+def test_a_bad_questions_file_is_one_clear_error(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "q.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=r"q\.yaml"):
+        read_questions(file)
+
+
+def test_an_empty_folder_and_a_missing_one_are_refused(factory: Any, tmp_path: Path) -> None:
+    (tmp_path / "q.yaml").write_text("- Is it bright?\n")
+    (tmp_path / "in").mkdir()
+    assert batch(tmp_path / "in") == 2
+    assert batch(tmp_path / "gone") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_batches_cannot_write_the_same_rows(tmp_path: Path) -> None:
+    with Journal(tmp_path / "r.jsonl"), pytest.raises(UsageError, match="Another batch"):
+        Journal(tmp_path / "r.jsonl")
+
+
+def test_a_damaged_line_in_the_middle_is_an_error_not_a_repair(tmp_path: Path) -> None:
+    file = tmp_path / "r.jsonl"
+    file.write_bytes(b'{"key": 1}\n{"ke\n{"key": 2}\n')
+    with pytest.raises(UsageError, match="line 2"):
+        Journal(file)
+    assert file.read_bytes().endswith(b'{"key": 2}\n')
+
+
+RUNNER = """
+import sys, time
+from secondread.serve.cli import options
+from secondread.serve.cli.main import main
+from tests.serve.conftest import Factory
+factory = Factory()
+factory.prepare = lambda agent: setattr(agent, "before_answer", lambda image, question: time.sleep(0.05))
+options.open_agent = factory
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_killed_batch_loses_and_repeats_nothing(folder: Path, tmp_path: Path) -> None:
+    top = Path(__file__).parents[2]
+    env = {**os.environ, "PYTHONPATH": str(top), "SECONDREAD_TRACE_DIR": "none"}
+    words = ["batch", str(folder), "--questions", str(tmp_path / "q.yaml"), "--out", str(tmp_path / "out")]
+    results = tmp_path / "out" / "results.jsonl"
+    process = subprocess.Popen([sys.executable, "-c", RUNNER, *words], env=env, cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (results.exists() and results.read_bytes().count(b"\n") >= 3):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    first = results.read_bytes()
+    kept = first[: first.rfind(b"\n") + 1]
+    assert 3 <= kept.count(b"\n") < 12
+    done = subprocess.run([sys.executable, "-c", RUNNER, *words, "--resume"], env=env, cwd=tmp_path, timeout=60)
+    assert done.returncode == 2
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    assert len(rows) == len({(r["key"], r["question_id"]) for r in rows}) == 12
+    assert results.read_bytes().startswith(kept)
