@@ -73,7 +73,9 @@ class Labels:
     def place(self, text: str, near: Sequence[tuple[float, float]], colour: Colour) -> Rectangle:
         """Write `text` at the first of the places around the points `near` that is free; returns where it went."""
         pad = self._size * 0.25
-        wide, high = width(text, self._size) + 2 * pad, line_height(self._size) + pad
+        lines = wrap(text, self._size, (self._area[2] - self._area[0]) * 0.6) or [""]
+        step = line_height(self._size)
+        wide, high = max(width(line, self._size) for line in lines) + 2 * pad, step * len(lines) + pad
         gap = self._size * 0.5
         places = [
             place
@@ -91,7 +93,8 @@ class Labels:
             best = min(inside, key=lambda r: sum(_shared(r, other) for other in self._taken))
         self._taken.append(best)
         self._draw.rectangle(best, fill=(0, 0, 0, 170))
-        self._draw.text((best[0] + pad, best[1] + pad / 2), text, font=font(self._size), fill=colour)
+        for row, line in enumerate(lines):
+            self._draw.text((best[0] + pad, best[1] + pad / 2 + row * step), line, font=font(self._size), fill=colour)
         return best
 
     def _clamped(self, x: float, y: float, wide: float, high: float) -> Rectangle:

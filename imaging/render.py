@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 LONG_SIDE = (900, 1400)
 """The film is scaled until its long side lies in this range of pixels: small films stay readable, large ones small."""
 
-NARROWEST = 520
-"""Least width of a picture, so that captions under narrow crops have room."""
+SMALLEST = (520, 160)
+"""Least width and height of the part that shows the film, so that marks and labels of narrow crops have room."""
 
 FILL = 0.16
+
+BACKGROUND: Colour = (24, 24, 24)
 
 Sides = Literal["patient", "image", "none"]
 
@@ -82,20 +84,21 @@ def overlay(
             raise InputError(f"The mask {name} has shape {mask.shape}, not that of the image, {grey.shape}.")
     drawn = [line if isinstance(line, Line) else _line(line) for line in lines]
     scale, film_width, film_height = _target(*grey.shape)
-    film = scaled(grey, film_height, film_width).convert("RGB")
+    picture = scaled(grey, film_height, film_width).convert("RGB")
     palette = colours([*masks, *(n for n in dict.fromkeys(line.name for line in drawn) if n and n not in masks)])
     for name, mask in masks.items():
-        film = _painted(film, mask, palette[name])
-    size = max(16, round(max(film.size) / 52))
+        picture = _painted(picture, mask, palette[name], scale)
+    size = max(16, round(max(picture.size) / 52))
+    film, left, top = _centred(picture)
     draw = ImageDraw.Draw(film, "RGBA")
-    labels = Labels(draw, (2, 2, film_width - 3, film_height - 3), size)
+    labels = Labels(draw, (2, 2, film.width - 3, film.height - 3), size)
     _sides(draw, labels, film.size, size, sides)
     if spacing is not None:
         _scale_bar(draw, labels, film.size, size, spacing, scale)
-    stroke = max(2, round(max(film.size) / 450))
+    stroke = max(2, round(max(picture.size) / 450))
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5
+        return (x + 0.5) * scale - 0.5 + left, (y + 0.5) * scale - 0.5 + top
 
     for box in boxes:
         corners = (*at(box.x0, box.y0), *at(box.x1, box.y1))
@@ -166,6 +169,17 @@ def _target(rows: int, columns: int) -> tuple[float, int, int]:
     return scale, max(1, round(columns * scale)), max(1, round(rows * scale))
 
 
+def _centred(picture: "Image.Image") -> tuple["Image.Image", int, int]:
+    """The film in the middle of a dark area of the least size, and where its left top corner lies."""
+    from PIL import Image
+
+    wide, high = max(picture.width, SMALLEST[0]), max(picture.height, SMALLEST[1])
+    area = Image.new("RGB", (wide, high), BACKGROUND)
+    left, top = (wide - picture.width) // 2, (high - picture.height) // 2
+    area.paste(picture, (left, top))
+    return area, left, top
+
+
 def _line(parts: tuple[Point, Point, str]) -> Line:
     start, end, label = parts
     return Line(start.x, start.y, end.x, end.y, label, start.name)
@@ -175,11 +189,13 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _painted(film: "Image.Image", mask: NDArray[np.bool_], colour: Colour) -> "Image.Image":
-    """The film with a light fill inside the mask and a contour along its inner edge."""
+def _painted(film: "Image.Image", mask: NDArray[np.bool_], colour: Colour, scale: float) -> "Image.Image":
+    """The film with a light fill inside the mask and a contour along its inner edge, smoothed over one mask pixel."""
     from PIL import Image, ImageFilter
 
     soft = Image.fromarray(mask.astype(np.uint8) * 255).resize(film.size, Image.Resampling.BILINEAR)
+    if scale > 1.5:
+        soft = soft.filter(ImageFilter.GaussianBlur(0.6 * scale))
     inside = soft.point(lambda value: 255 if value >= 128 else 0)
     reach = max(1, round(max(film.size) / 700))
     inner = np.asarray(inside.filter(ImageFilter.MinFilter(2 * reach + 1)))
@@ -230,8 +246,6 @@ def _scale_bar(draw: Any, labels: Labels, film: tuple[int, int], size: int, spac
         return
     text = f"{length} mm" + (" at detector plane (magnified)" if spacing.kind == "detector_plane" else "")
     margin, long = size, length * pixels_per_mm
-    if width(text, size) > film[0] - 2 * margin:
-        text = f"{length} mm*"
     x1, y = film[0] - margin, film[1] - margin
     draw.rectangle((x1 - long - 1, y - size * 0.3 - 1, x1 + 1, y + 1), fill=(0, 0, 0))
     draw.rectangle((x1 - long, y - size * 0.3, x1, y), fill=WHITE)
@@ -244,7 +258,7 @@ def _framed(film: "Image.Image", caption: str, legend: Mapping[str, Colour], siz
     """The film with caption, legend and notice in a band below it."""
     from PIL import Image, ImageDraw
 
-    wide = max(film.width, NARROWEST)
+    wide = film.width
     margin = size
     step = line_height(size)
     room = wide - 2 * margin
@@ -252,8 +266,8 @@ def _framed(film: "Image.Image", caption: str, legend: Mapping[str, Colour], siz
     rows = _legend_rows(legend, size, room)
     notice = wrap(RESEARCH_USE, round(size * 0.85), room)
     high = round(margin * 1.6) + step * (len(text) + len(rows)) + line_height(round(size * 0.85)) * len(notice)
-    picture = Image.new("RGB", (wide, film.height + high), (24, 24, 24))
-    picture.paste(film, ((wide - film.width) // 2, 0))
+    picture = Image.new("RGB", (wide, film.height + high), BACKGROUND)
+    picture.paste(film, (0, 0))
     draw = ImageDraw.Draw(picture)
     y = film.height + margin * 0.6
     for line in text:
