@@ -1,0 +1,105 @@
+"""Does the text say of each claim's concept what the claim says, and of no other concept anything at all."""
+
+from typing import TYPE_CHECKING
+
+from secondread.agent.gate.entities import asserting, in_words, neighbours, quality_answers
+from secondread.agent.gate.said import Said
+from secondread.agent.gate.violation import Violation
+from secondread.agent.gate.wording import ambiguous, defining, hedged, negated, normality, yes_or_no
+from secondread.schema.answer import Claim
+
+if TYPE_CHECKING:
+    from secondread.kg.link import Mention
+
+
+def _denied(mention: "Mention", said: Said) -> bool:
+    return bool(mention.negated) or negated(said.text, mention.start, mention.end)
+
+
+def polarity_violations(said: Said) -> list[Violation]:
+    """Negation, normality, hedging and a leading yes or no against the polarity of the claims."""
+    found: list[Violation] = []
+    stated = [c for c in said.claims if c.polarity != "uncertain"]
+    twisted = ambiguous(said.text) if stated else None
+    if twisted:
+        found.append(Violation(rule="polarity", reason=f"'{twisted[:60]}' can be read either way"))
+    for claim in said.claims:
+        reason = _disagrees(claim, said)
+        if reason:
+            found.append(Violation(rule="polarity", reason=reason))
+    word = yes_or_no(said.text)
+    verdicts = {c.polarity for c in stated if c.concept not in said.measured}
+    if word is not None and verdicts != {"present" if word == "yes" else "absent"}:
+        found.append(Violation(rule="polarity", reason=f"'{word}' is not what the claims say"))
+    return found
+
+
+def _disagrees(claim: Claim, said: Said) -> str | None:
+    about = [m for m in said.mentions if m.concept == claim.concept and not defining(said.text, m.start, m.end)]
+    if claim.concept in said.measured:
+        return _value_denied(claim, about, said)
+    if claim.polarity == "uncertain":
+        return None if hedged(said.text) else f"the text decides {claim.concept}, which is open"
+    normal = normality(said.text)
+    denied = [_denied(m, said) for m in about]
+    if claim.polarity == "present":
+        if any(denied):
+            return f"the text denies {claim.concept}, the claim says present"
+        if normal and asserting(claim.concept, said.graph) and not any("normal" in m.text.lower() for m in about):
+            return f"'normal' contradicts the presence of {claim.concept}"
+    elif any(not d and not _normal_near(m, normal, said) for m, d in zip(about, denied, strict=True)):
+        return f"the text asserts {claim.concept}, the claim says absent"
+    if not about and not normal and not said.comparisons:
+        return f"the text says nothing of {claim.concept}"
+    return None
+
+
+def _value_denied(claim: Claim, about: "list[Mention]", said: Said) -> str | None:
+    for mention in about:
+        rest = said.text[mention.end : mention.end + 24].lower()
+        before = said.text[max(0, mention.start - 24) : mention.start].lower().split()
+        if any(w in ("no", "not", "never", "without") for w in before[-3:]) or rest.lstrip().startswith(
+            ("is not ", "isn't ", "was not ", "not ", "cannot ")
+        ):
+            number = next((n for n in said.numbers if n.start >= mention.end), None)
+            if number is None or number.role != "bound":
+                return f"the text denies the value of {claim.concept}"
+    return None
+
+
+def _normal_near(mention: "Mention", normal: list[tuple[int, int]], said: Said) -> bool:
+    low, high = said.clause(mention.start)
+    return any(low <= a < high for a, _ in normal)
+
+
+def entity_violations(said: Said) -> list[Violation]:
+    """Concepts that the evidence does not hold, and findings told without a claim of their own."""
+    claimed = {c.concept for c in said.claims}
+    carried = said.established & claimed | said.measured | {c for c in claimed if _of_tool(c, said)}
+    near = neighbours(said.established | claimed, said.graph)
+    told = in_words(said.cited, said.graph)
+    noted = {m.concept for n in said.notes for m in _mentions(n, said)}
+    found: list[Violation] = []
+    for mention in said.mentions:
+        concept = mention.concept
+        if concept in carried or concept in noted:
+            continue
+        if defining(said.text, mention.start, mention.end) and concept in said.established | near:
+            continue
+        if not asserting(concept, said.graph):
+            if concept in said.established | near | told:
+                continue
+        elif said.knowledge and concept in said.established | told:
+            continue
+        found.append(Violation(rule="entity", reason=f"'{mention.text}' ({concept}) is not carried by a cited claim"))
+    return found
+
+
+def _mentions(text: str, said: Said) -> "list[Mention]":
+    from secondread.agent.gate.entities import mentioned
+
+    return mentioned(text, said.graph)
+
+
+def _of_tool(concept: str, said: Said) -> bool:
+    return any(concept == e.tool or concept in quality_answers(e) for e in said.cited)
