@@ -12,6 +12,8 @@ from secondread.schema.record import Record
 from secondread.tools.base import Card, Tool
 
 _NOT_TOOLS = ("secondread.tools.runtime", "secondread.tools.base", "secondread.tools.catalogue")
+_NETWORKS = "network"
+"""Modules with this ending define torch modules at their top: a tool imports its own on loading, discovery none."""
 ENTRY_POINT = "secondread.tools"
 
 
@@ -99,7 +101,7 @@ def discover() -> Catalogue:
         tools[name] = cls()
 
     for info in pkgutil.walk_packages(package.__path__, "secondread.tools."):
-        if info.ispkg or info.name.startswith(_NOT_TOOLS):
+        if info.ispkg or info.name.startswith(_NOT_TOOLS) or info.name.endswith(_NETWORKS):
             continue
         try:
             module = importlib.import_module(info.name)
@@ -111,8 +113,8 @@ def discover() -> Catalogue:
     for entry in entry_points(group=ENTRY_POINT):
         try:
             loaded = entry.load()
-            classes = [loaded] if isclass(loaded) else list(_classes(loaded, loaded.__name__))
-            for cls in classes:
+            offered: list[type[Tool]] = [loaded] if isclass(loaded) else list(_classes(loaded, loaded.__name__))
+            for cls in offered:
                 add(cls, entry.value)
         except Exception as error:  # a plug-in is somebody else's code: isolated and listed
             problems.append(Problem(where=f"entry point {entry.name}", reason=f"{type(error).__name__}: {error}"))
