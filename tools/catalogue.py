@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from inspect import isabstract, isclass
+from typing import Any
 
 from secondread.schema.errors import ToolUnavailable, UsageError
 from secondread.schema.record import Record
@@ -113,7 +114,7 @@ def discover() -> Catalogue:
     for entry in entry_points(group=ENTRY_POINT):
         try:
             loaded = entry.load()
-            offered: list[type[Tool]] = [loaded] if isclass(loaded) else list(_classes(loaded, loaded.__name__))
+            offered: list[Any] = [loaded] if isclass(loaded) else list(_classes(loaded, loaded.__name__))
             for cls in offered:
                 add(cls, entry.value)
         except Exception as error:  # a plug-in is somebody else's code: isolated and listed
