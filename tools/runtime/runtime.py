@@ -119,8 +119,8 @@ class Runtime:
                 loop.run_in_executor(self._workers, self._run_one, call, dict(ledger)), timeout=limit
             )
         except TimeoutError:
-            error = ToolTimeout(f"{card.name} did not finish within {limit:g} s.")
-            return self._failure(call, error.code, error.message), time.perf_counter() - started
+            late = ToolTimeout(f"{card.name} did not finish within {limit:g} s.")
+            return self._failure(call, late.code, late.message), time.perf_counter() - started
         seconds = time.perf_counter() - started
         if isinstance(result, SecondReadError):
             return self._failure(call, result.code, result.message, result.hint), seconds
