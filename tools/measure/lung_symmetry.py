@@ -1,0 +1,90 @@
+"""How the two lungs compare in width, height and area."""
+
+from collections.abc import Callable, Mapping
+
+from secondread.schema.evidence import Measurement, Measurements
+from secondread.tools.base import Card, Context, tool
+from secondread.tools.measure.chest_masks import (
+    ChestRequest,
+    aspect_caveat,
+    border_caveats,
+    chest_masks,
+    sample_spread,
+    side_caveat,
+)
+from secondread.tools.measure.geometry import Mask, horizontal_extent, vertical_extent
+
+LUNGS = ("right_lung", "left_lung")
+HEART_LEFT_OUT = "the masks leave out lung behind the heart, so the lung on the heart's side measures smaller"
+NO_RANGE = "no normal range is given: none was found for lung masks of this convention"
+EITHER_WAY = "a squeeze along rows or columns changes both lungs alike and leaves this ratio as it is"
+
+CARD = Card(
+    name="lung_symmetry",
+    version="1.0",
+    summary="Right lung compared with left lung: ratios of width, height and area.",
+    kind="measurement",
+    establishes=("lung_width_ratio", "lung_height_ratio", "lung_area_ratio"),
+    modality=("CR", "DX"),
+    views=("PA", "AP"),
+    anatomy="chest",
+    needs=("chest_anatomy",),
+    cost_seconds=0.1,
+    limits=("Ratios of the visible lung fields; they decide nothing by themselves.",),
+)
+
+
+def width_ratio(masks: Mapping[str, Mask]) -> float:
+    """Width of the right lung over that of the left, by bounding columns."""
+    return horizontal_extent(masks["right_lung"]).length / horizontal_extent(masks["left_lung"]).length
+
+
+def height_ratio(masks: Mapping[str, Mask]) -> float:
+    """Height of the right lung over that of the left, by bounding rows."""
+    return vertical_extent(masks["right_lung"]).length / vertical_extent(masks["left_lung"]).length
+
+
+def area_ratio(masks: Mapping[str, Mask]) -> float:
+    """Pixels of the right lung over those of the left."""
+    return float(masks["right_lung"].sum()) / max(float(masks["left_lung"].sum()), 1.0)
+
+
+MEASURES: Mapping[str, tuple[Callable[[Mapping[str, Mask]], float], tuple[str, ...]]] = {
+    "lung_width_ratio": (width_ratio, ("image_left", "image_right")),
+    "lung_height_ratio": (height_ratio, ("top", "bottom")),
+    "lung_area_ratio": (area_ratio, ("image_left", "image_right", "top", "bottom")),
+}
+
+
+@tool(CARD, request=ChestRequest, result=Measurements, summary=lambda result: summarise(result))
+def lung_symmetry(request: ChestRequest, ctx: Context) -> Measurements:
+    """Right lung compared with left lung: ratios of width, height and area."""
+    film = chest_masks(request, ctx, LUNGS)
+    aspect = aspect_caveat(film.info)
+    items = []
+    for name, (measure, sides) in MEASURES.items():
+        spread = sample_spread(film.regions, ctx, measure, LUNGS)
+        squeezed = [f"{aspect}; {EITHER_WAY}"] if aspect and name != "lung_width_ratio" else []
+        items.append(
+            Measurement(
+                name=name,
+                value=measure(film.masks),
+                spread=spread.within,
+                caveats=(
+                    *border_caveats(film.masks, sides),
+                    *squeezed,
+                    side_caveat(film.regions),
+                    HEART_LEFT_OUT,
+                    NO_RANGE,
+                    "uncalibrated: the spread over mask samples is given, no interval",
+                    *spread.caveats(),
+                ),
+            )
+        )
+    return Measurements(items=tuple(items))
+
+
+def summarise(result: Measurements) -> str:
+    """One line: the three ratios."""
+    said = ", ".join(f"{i.name.split('_')[1]} {i.value:.2f}" for i in result.items)
+    return f"right lung over left lung: {said}"
