@@ -46,9 +46,9 @@ def load_dicom(data: bytes, name: str, *, bare: bool = False) -> LoadedImage:
 
 
 def _load(data: bytes, name: str, bare: bool) -> LoadedImage:
-    ds, caveats = _parse(data, name, bare)
+    ds, caveats = parse(data, name, bare)
     rows, columns = _check(ds, name)
-    pixels, photometric = _first_frame(ds, name, caveats)
+    pixels, photometric = first_frame(ds, name, caveats)
     bits = integer(ds, "BitsStored") or 8 * pixels.dtype.itemsize
     colour = False
     if pixels.ndim == 3 or photometric == "PALETTE COLOR":
@@ -68,7 +68,7 @@ def _load(data: bytes, name: str, bare: bool) -> LoadedImage:
     return LoadedImage(info, read_only(grey), _identity(ds))
 
 
-def _parse(data: bytes, name: str, bare: bool) -> tuple[Any, list[str]]:
+def parse(data: bytes, name: str, bare: bool) -> tuple[Any, list[str]]:
     """The data set and caveats on how it had to be read."""
     import pydicom
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -123,7 +123,7 @@ def _sop_class(ds: Any) -> str:
     return f" ({known})" if known and known != uid else ""
 
 
-def _first_frame(ds: Any, name: str, caveats: list[str]) -> tuple[NDArray[Any], str]:
+def first_frame(ds: Any, name: str, caveats: list[str]) -> tuple[NDArray[Any], str]:
     """Stored values of the first frame, (rows, columns) or (rows, columns, 3), and their photometric interpretation."""
     from pydicom.pixels import get_decoder
     from pydicom.uid import UID

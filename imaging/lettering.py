@@ -88,6 +88,9 @@ class Labels:
             )
         ]
         inside = [self._clamped(x, y, wide, high) for x, y in places]
+        inside += [
+            self._clamped(x, y + step * away, wide, high) for away in (2, -2, 3, -3, 5, -5, 8, -8) for x, y in places
+        ]
         best = next((r for r in inside if not any(_meet(r, other) for other in self._taken)), None)
         if best is None:
             best = min(inside, key=lambda r: sum(_shared(r, other) for other in self._taken))

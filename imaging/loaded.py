@@ -16,7 +16,7 @@ class LoadedImage:
     """One image, decoded."""
 
     info: ImageInfo
-    grey: NDArray[np.float32]
+    grey: NDArray[np.float32] = field(repr=False)
     """Display grey, shape (rows, columns), 0 black to 1 white, air dark; read-only."""
     identity: Identity | None = field(default=None, repr=False)
     """Set for DICOM sources; goes into a `Vault` and nowhere else."""
