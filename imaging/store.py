@@ -210,11 +210,12 @@ class ImageStore:
             InputError: The box lies outside the image or in a foreign grid, or the scale is out of range.
         """
         entry = self._entry(image)
-        info, part = derived_info(entry.info, box, scale, self._chain(image))
+        chain = self._chain(image)
+        info, part = derived_info(entry.info, box, scale, chain)
+        plain, _ = derived_info(entry.plain, box, scale, chain)
         with self._lock:
-            if info.ref.id not in self._entries:
-                plain, _ = derived_info(entry.plain, box, scale, self._chain(image))
-                self._entries[info.ref.id] = _Entry(info, plain, box=part)
+            known = self._entries.setdefault(info.ref.id, _Entry(info, plain, box=part))
+            known.info = info  # what is stated of the parent may have changed since
         return info.ref
 
     def to_ancestor(self, image: str, grid: str) -> CropTransform:

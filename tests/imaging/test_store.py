@@ -181,6 +181,39 @@ def test_the_spacing_of_a_crop_follows_its_scale(film12: Film, write_dicom: Call
     assert spacing.column_mm == pytest.approx(0.1)
 
 
+def test_a_crop_knows_what_was_last_stated_of_its_parent(film8: Film) -> None:
+    store = ImageStore()
+    for view in ("PA", "AP"):
+        info = store.add(film8, view=view)
+        ref = store.derive(info.ref.id, Box(grid=info.ref.grid, x0=0, y0=0, x1=9, y1=9))
+        assert store.info(ref.id).view == view
+
+
+def test_threads_that_add_read_and_evict_see_whole_images(films: list[Path]) -> None:
+    store = ImageStore(byte_budget=2 * 64 * 64 * 4)
+    expected = {path: np.asarray(Image.open(path)) / np.float32(255) for path in films}
+    problems: list[BaseException] = []
+
+    def work(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        try:
+            for number in random.integers(0, len(films), 40):
+                image = store.add(films[number]).ref.id
+                np.testing.assert_array_equal(store.pixels(image), expected[films[number]])
+                mask = expected[films[number]] > random.random()
+                np.testing.assert_array_equal(store.mask(store.put_mask(image, "heart", mask)), mask)
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    assert store.nbytes <= store.byte_budget
+
+
 @pytest.mark.parametrize("part", [(200, 200, 300, 300), (-50, -50, -10, -10)])
 def test_a_crop_outside_the_image_is_refused(film8: Film, part: tuple[float, float, float, float]) -> None:
     store = ImageStore()
