@@ -1,0 +1,154 @@
+"""Free wording -> what is asked: kind, concepts, polarity, side, threshold, choices. Rules only; no model."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from secondread.kg import patterns as say
+from secondread.kg import reading
+from secondread.kg.asked import Asked, Choice, Question
+from secondread.kg.choices import read_choices, split_choices
+from secondread.kg.clauses import clauses, segments, strip_politeness
+from secondread.kg.graph import Graph
+from secondread.kg.link import Mention, mentions
+
+MAX_CHARACTERS = 20_000
+CAPABILITIES = "capabilities_tool"
+__all__ = ["Asked", "Choice", "Question", "parse"]
+
+
+class _Read(NamedTuple):
+    asked: list[Asked]
+    unlinked: list[str] = []  # noqa: RUF012  # a NamedTuple default that nothing changes
+    reason: str = ""
+    topic: str = "all"
+
+
+def parse(question: str, graph: Graph, choices: Sequence[str] | None = None) -> Question:
+    """What a question asks.
+
+    Args:
+        question: Free text; multiple choice may be written into it ("A) yes B) no").
+        graph: Whose concepts the words are linked to.
+        choices: Answers to choose from; they take the place of any in the text.
+
+    Returns:
+        A question of kind `unknown` when nothing in it is understood, never an error.
+    """
+    stem, written = split_choices(question[:MAX_CHARACTERS])
+    options = list(choices) if choices else written
+    parts = [_clause(c, graph) for c in clauses(strip_politeness(stem))]
+    asked = list(dict.fromkeys(a for p in parts for a in p.asked))
+    reasons = list(dict.fromkeys(p.reason for p in parts if p.reason))
+    needs_prior = _PRIOR in reasons
+    if needs_prior:
+        asked = []
+    meant = read_choices(options, graph, asked, lambda text: _clause(f"{stem} {text}", graph).asked) if options else []
+    if meant and _names_no_number(meant) and asked and all(a.kind == "value" for a in asked):
+        asked = []
+    if meant and not asked and not reasons:
+        asked = _asked_by(meant)
+        meant = read_choices(options, graph, asked, lambda text: _clause(f"{stem} {text}", graph).asked)
+    unlinked = tuple(dict.fromkeys(u for p in parts for u in p.unlinked)) if not meant or not asked else ()
+    return Question(
+        text=question,
+        kind=("choice" if meant else asked[0].kind) if asked else ("presence" if unlinked else "unknown"),
+        asked=tuple(asked),
+        choices=tuple(meant),
+        unlinked=unlinked,
+        topic=next((p.topic for p in parts if p.topic != "all"), "all"),
+        needs_prior=needs_prior,
+        reason="; ".join(reasons) if not asked else "",
+    )
+
+
+_PRIOR = "it asks about change, which needs an earlier film of the same patient"
+
+
+def _clause(clause: str, graph: Graph) -> _Read:
+    low = re.sub(r"\s+", " ", clause.lower().replace("\u2019", "'")).strip(" ?.!,:")
+    if not low:
+        return _Read([])
+    if say.CHANGE.search(low):
+        return _Read([], reason=_PRIOR)
+    if say.IDENTITY.search(low):
+        return _Read([], reason="it asks for personal data, which is never read from an image")
+    if say.THERAPY.search(low):
+        return _Read([], reason="it asks for treatment or outlook, which this program does not give")
+    if say.LISTING.search(low):
+        return _Read([Asked(kind="listing", concept=CAPABILITIES)])
+    found = mentions(clause, graph)
+    topic = _topic(low, found, graph)
+    if topic and found:
+        return _Read(
+            list(dict.fromkeys(Asked(kind="knowledge", concept=m.concept) for m in _telling(found, graph))), topic=topic
+        )
+    if say.LOCATION.search(low):
+        places = reading.places(found, graph)
+        if places:
+            return _Read(places)
+    if say.COMPARISON.search(low):
+        compared = reading.comparison(low, found)
+        if compared:
+            return _Read(compared)
+    judged = reading.asks(clause.replace("\u2019", "'"), found, segments(clause), graph)
+    if say.VALUE.search(low) and not (judged and re.match(r"(is|are|does|do|has)\b", low)):
+        valued = reading.values(low, found, graph)
+        if valued:
+            return _Read(valued)
+    if judged:
+        return _Read(judged)
+    film = reading.film_quality(low)
+    if film:
+        return _Read(film)
+    if say.ABOUT_FILM.search(low):
+        return _Read([reading.usability(low)])
+    bare = reading.values(f"measure {low}", found, graph) if _names_a_number(found, graph) else []
+    if bare:
+        return _Read(bare)
+    if found and re.search(r"\b(this|it|film|image|picture|x-?ray|chest)\b", low) and say.NORMAL.search(low):
+        return _Read([Asked(kind="presence", concept="abnormality", polarity="absent")])
+    if not found and re.search(
+        r"^(is )?(this|it|everything|all|the (film|image|x-?ray))?\s*(is |looks? )?(normal|ok|okay|fine|healthy|unremarkable|alright)\b",
+        low,
+    ):
+        return _Read([Asked(kind="presence", concept="abnormality", polarity="absent")])
+    return _Read([], unlinked=reading.unlinked_phrases(low, found) if say.PRESENCE.search(low) else [])
+
+
+def _names_a_number(found: Sequence[Mention], graph: Graph) -> bool:
+    return any(graph.concept(m.concept).kind in ("measurement", "attribute") for m in found)
+
+
+def _telling(found: Sequence[Mention], graph: Graph) -> list[Mention]:
+    """Without plain structures and the word for the film, when something more telling is named."""
+    strong = [
+        m for m in found if graph.concept(m.concept).kind != "anatomy" and m.concept != "frontal_chest_radiograph"
+    ]
+    return strong or list(found)
+
+
+def _topic(low: str, found: Sequence[Mention], graph: Graph) -> str:
+    """What a knowledge question wants to know; empty for any other question."""
+    if say.LIMITS.search(low):
+        return "limits"
+    if say.CAUSES.search(low):
+        return "causes"
+    if say.MEANING.search(low):
+        return "meaning"
+    if say.HOW_ASSESSED.search(low):
+        return "assessment"
+    if not say.KNOWLEDGE.search(low):
+        return ""
+    return "all"
+
+
+def _names_no_number(choices: Sequence[Choice]) -> bool:
+    """Whether choices name findings, although the stem alone would ask for a number ("heart size: normal / enlarged")."""
+    return any(c.concept for c in choices) and all(c.low is None and c.high is None for c in choices)
+
+
+def _asked_by(choices: Sequence[Choice]) -> list[Asked]:
+    """A list of choices without an understood question asks for the concepts that it names."""
+    named = dict.fromkeys(c.concept for c in choices if c.concept)
+    return [Asked(kind="presence", concept=c) for c in named]
