@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from secondread.schema.errors import SecondReadError, ToolTimeout
 from secondread.schema.evidence import CalibrationRecord, Evidence, ToolFailure
 from secondread.schema.image import ImageInfo
+from secondread.schema.record import short_hash
 from secondread.tools.base import Card
 from secondread.tools.catalogue import Catalogue, catalogue
 from secondread.tools.runtime.calls import PlannedCall, weights_hash
@@ -91,9 +92,13 @@ class Runtime:
         card = tool.card
         caveats: list[str] = []
         image = call.args.get("image")
+        cache_key = call.key
         if image is not None:
             try:
-                reason = outside_validity(card, self.store.info(image))
+                info = self.store.info(image)
+                # What the caller states of an image (view, age) changes results but not the image's id.
+                cache_key += short_hash(info, 8)
+                reason = outside_validity(card, info)
             except SecondReadError as error:
                 return self._failure(call, error.code, error.message, error.hint), 0.0
             if reason and card.outside == "not_applicable":
@@ -106,9 +111,9 @@ class Runtime:
                 told = need.result.message if need is not None and isinstance(need.result, ToolFailure) else "not run"
                 return self._failure(call, "prerequisite_failed", f"{name} gave nothing to measure on: {told}"), 0.0
         with self._cache_lock:
-            hit = self._cache.get(call.key)
+            hit = self._cache.get(cache_key)
             if hit is not None:
-                self._cache.move_to_end(call.key)
+                self._cache.move_to_end(cache_key)
         if hit is not None:
             return self._evidence(call, hit[0], hit[1], caveats), 0.0
         started = time.perf_counter()
@@ -126,7 +131,7 @@ class Runtime:
             return self._failure(call, result.code, result.message, result.hint), seconds
         summary = tool.summarise(result)
         with self._cache_lock:
-            self._cache[call.key] = (result, summary)
+            self._cache[cache_key] = (result, summary)
             while len(self._cache) > self._cache_entries:
                 self._cache.popitem(last=False)
         return self._evidence(call, result, summary, caveats), seconds
