@@ -100,9 +100,8 @@ def _turn(op: Op, before: str) -> Op:
 
 def _made(text: str, low: int, high: int, op: Op, at: int, bound: float | None, unit: str) -> Comparison:
     clause = text[low:high]
-    return Comparison(
-        at, op, bound, unit, text[at:high][:40], _GENERAL.search(clause) is not None, _WHOLE.search(clause) is not None
-    )
+    whole = _WHOLE.search(re.sub(r"\([^()]*\)", " ", clause)) is not None
+    return Comparison(at, op, bound, unit, text[at:high][:40], _GENERAL.search(clause) is not None, whole)
 
 
 def holds(comparison: Comparison, value: float, interval: Fact | None, bound: float) -> bool:

@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     from secondread.kg.link import Mention
 
 NEUTRAL_KINDS = frozenset(
-    {
-        "anatomy", "structure", "measurement", "view", "projection", "modality", "population", "attribute", "unit",
-        "tool", "quality", "side", "position", "acquisition", "threshold", "procedure", "task", "descriptor", "image",
-    }
-)  # fmt: skip
-"""Kinds of concept that name a thing without saying that a patient has it."""
+    {"anatomy", "attribute", "measurement", "view", "position", "population", "tool", "capability", "modality"}
+)
+"""Kinds of concept that name a thing without saying that a patient has it or that a film is bad."""
+STRUCTURAL_KINDS = frozenset({"anatomy", "attribute", "measurement", "tool", "capability"})
+"""Kinds whose names may stand beside a concept that they are one edge away from."""
 
 
 def mentioned(text: str, graph: "Graph") -> list["Mention"]:
@@ -31,6 +30,11 @@ def asserting(concept: str, graph: "Graph") -> bool:
     if not graph.has(concept):
         return True
     return str(getattr(graph.concept(concept), "kind", "finding")) not in NEUTRAL_KINDS
+
+
+def structural(concept: str, graph: "Graph") -> bool:
+    """Whether this is the name of a structure, measurement or tool, and so no circumstance of this film."""
+    return graph.has(concept) and str(getattr(graph.concept(concept), "kind", "")) in STRUCTURAL_KINDS
 
 
 def quality_answers(evidence: Evidence) -> dict[str, str]:

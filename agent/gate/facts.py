@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from secondread.agent.gate.numbers import Number
+from secondread.agent.gate.numbers import Number, numbers
+from secondread.agent.gate.sides import RIGHT_OVER_LEFT
+from secondread.agent.gate.text import bare, plain
 from secondread.schema.evidence import (
     DerivedImage,
     Evidence,
@@ -118,6 +120,14 @@ def _of_box(concept: str, box: Box) -> Iterable[Fact]:
         yield Fact("coordinate", concept, high - low, "px", None, axis)
 
 
+def _of_text(text: str) -> Iterable[Fact]:
+    """Numbers of an authored or quoted sentence, in the roles that they have in it."""
+    for n in numbers(bare(plain(text)))[0]:
+        scale, unit = (0.01, "1") if n.unit == "%" else (1.0, n.unit or "1")
+        role = _ALLOWED[n.role][0]
+        yield Fact(role, "", n.value * scale, unit, None if n.other is None else n.other * scale)
+
+
 def facts(evidence: Evidence) -> list[Fact]:
     """Every number that a text citing this evidence may state."""
     result = evidence.result
@@ -145,8 +155,10 @@ def facts(evidence: Evidence) -> list[Fact]:
         found.extend(_of_box(evidence.tool, result.box))
     elif isinstance(result, GraphPaths):
         found.append(Fact("count", evidence.tool, float(len(result.paths)), "1"))
+        found.extend(f for path in result.paths for edge in path for f in _of_text(edge.text))
     elif isinstance(result, Passages):
         found.append(Fact("count", evidence.tool, float(len(result.items)), "1"))
+        found.extend(f for passage in result.items for f in _of_text(passage.text))
     return found
 
 
@@ -160,6 +172,8 @@ def concepts(evidence: Evidence) -> set[str]:
             found.update(p.name for p in m.landmarks if p.name)
             if m.threshold is not None and m.surrogate_for is None:
                 found.add(m.threshold.concept)
+            if m.name in RIGHT_OVER_LEFT:
+                found.update(("lung", "right_lung", "left_lung"))
     elif isinstance(result, Findings):
         found.update(f.concept for f in result.items)
     elif isinstance(result, Regions):
@@ -197,11 +211,13 @@ def told(evidence: Evidence) -> list[str]:
 
 
 def names(evidence: Evidence) -> str:
-    """Names in the evidence (concept ids, regions, landmarks, tool) as words."""
-    return re.sub(r"[_\W]+", " ", " ".join((*sorted(concepts(evidence)), evidence.tool, *_relations(evidence))))
+    """Names in the evidence (concept ids, regions, landmarks, tool, relations, grades) as words."""
+    return re.sub(r"[_\W]+", " ", " ".join((*sorted(concepts(evidence)), evidence.tool, *_words(evidence))))
 
 
-def _relations(evidence: Evidence) -> tuple[str, ...]:
+def _words(evidence: Evidence) -> tuple[str, ...]:
     if isinstance(evidence.result, GraphPaths):
         return tuple(edge.relation for path in evidence.result.paths for edge in path)
+    if isinstance(evidence.result, QualityReport):
+        return (evidence.result.overall, *(a.grade for a in evidence.result.attributes))
     return ()

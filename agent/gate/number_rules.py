@@ -155,6 +155,10 @@ def _subjects(comparison: Comparison, said: Said) -> list[Measurement]:
     named = said.last_mention(comparison.start, said.measured)
     if named is not None:
         return [said.measurements[named]]
+    claims = {c.concept for c in said.claims}
+    verdicts = [m for m in said.measurements.values() if m.threshold is not None and m.threshold.concept in claims]
+    if verdicts:
+        return verdicts
     owners = [
         m
         for m in said.measurements.values()

@@ -41,8 +41,13 @@ class Said:
 
     @cached_property
     def mentions(self) -> "list[Mention]":
-        """Concepts in the text, in order."""
-        return sorted(mentioned(self.text, self.graph), key=lambda m: m.start)
+        """Concepts in the text, in order; of several meanings the one that the evidence is about."""
+        expected = self.established | {c.concept for c in self.claims}
+        found = []
+        for mention in mentioned(self.text, self.graph):
+            meant = next((c for c in (mention.concept, *mention.alternatives) if c in expected), mention.concept)
+            found.append(mention.model_copy(update={"concept": meant}))
+        return sorted(found, key=lambda m: m.start)
 
     @cached_property
     def _read(self) -> tuple[list[Number], list[str]]:

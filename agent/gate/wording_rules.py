@@ -2,8 +2,9 @@
 
 import re
 
-from secondread.agent.gate.entities import asserting, mentioned, neighbours
+from secondread.agent.gate.entities import mentioned
 from secondread.agent.gate.facts import names, told
+from secondread.agent.gate.polarity_rules import STATE, states
 from secondread.agent.gate.said import Said
 from secondread.agent.gate.sides import RIGHT_OVER_LEFT, side_words
 from secondread.agent.gate.violation import Violation
@@ -17,11 +18,6 @@ _SIZE = re.compile(
     re.IGNORECASE,
 )
 _SIZE_CARRIED = re.compile(r"(?:\bas|\bhow|\d|mm|cm|px|pixels|times|or|than|interval|range)\s*$", re.IGNORECASE)
-_STATE = re.compile(
-    r"\b(?:enlarged|enlargement|enlarge|dilated|widened|abnormal\w*|usable|unusable|poor|good|adequate|inadequate"
-    r"|tilted|rotated|clear|healthy|sick|ill|well|fine|bad)\b",
-    re.IGNORECASE,
-)
 _GRADED = re.compile(r"\bgrade[ds]?\s+(?:is\s+|as\s+|of\s+)?(?P<grade>[a-z]+)", re.IGNORECASE)
 
 
@@ -75,34 +71,13 @@ def _sizes(said: Said, known: frozenset[str]) -> list[Violation]:
 
 def _states(said: Said) -> list[Violation]:
     """Words of state must belong to a mention, so that their subject and their negation are checked with it."""
-    for match in _STATE.finditer(said.text):
-        if said.knowledge or any(m.start <= match.start() < m.end for m in said.mentions):
-            continue
-        if _stated_by_claim(match, said):
-            continue
-        return [Violation(rule="wording", reason=f"'{match[0]}' belongs to no concept of a cited claim")]
+    owned = [span for claim in said.claims for span in states(claim, said)]
+    owned += [(m.start, m.end) for m in said.mentions]
+    owned += [m.span("grade") for m in _GRADED.finditer(said.text)]
+    for match in STATE.finditer(said.text):
+        if not said.knowledge and not any(a <= match.start() < b for a, b in owned):
+            return [Violation(rule="wording", reason=f"'{match[0]}' belongs to no concept of a cited claim")]
     return []
-
-
-def _stated_by_claim(match: "re.Match[str]", said: Said) -> bool:
-    """A state word of a claimed concept's name, about that concept's own structure, denied as the claim is.
-
-    "The heart is not enlarged" states the absence of `enlarged_cardiac_silhouette` when the heart is one edge away
-    from it and no other structure stands in the clause.
-    """
-    low, high = said.clause(match.start())
-    inside = [m for m in said.mentions if low <= m.start < high]
-    for claim in said.claims:
-        entry = said.graph.concept(claim.concept) if said.graph.has(claim.concept) else None
-        labels = vocabulary([claim.concept, *((entry.name, *getattr(entry, "synonyms", ())) if entry else ())])
-        if stem(match[0].lower()) not in labels or claim.polarity == "uncertain":
-            continue
-        near = neighbours([claim.concept], said.graph) | {claim.concept} | said.measured
-        if any(m.concept not in near for m in inside if not asserting(m.concept, said.graph)):
-            continue
-        if negated(said.text, match.start(), match.end()) == (claim.polarity == "absent"):
-            return True
-    return False
 
 
 def _grades(said: Said) -> list[Violation]:
