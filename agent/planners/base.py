@@ -98,6 +98,8 @@ class PlannerView(Record):
     question: str
     kind: str
     """Kind of the question as intake read it: a `PropositionKind`, `choice`, or another word of `kg.questions`."""
+    topic: str = "all"
+    """For knowledge questions, what is wanted of the concepts; see `kg.asked.Question.topic`."""
     choices: tuple[str, ...] = ()
     propositions: tuple[Proposition, ...] = ()
     images: tuple[ImageInfo, ...] = ()

@@ -1,0 +1,320 @@
+"""`Agent`: ask a question about an image, get an answer whose claims cite evidence."""
+
+import asyncio
+import queue
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from secondread.agent.config import Settings
+from secondread.agent.limits import Meter
+from secondread.agent.painter import paint
+from secondread.agent.planners.base import Planner
+from secondread.agent.planners.protocol import ProtocolPlanner
+from secondread.agent.run import Run
+from secondread.agent.state import STATE_SCHEMA, LoopState
+from secondread.agent.trace import TRACE_SCHEMA, TraceWriter
+from secondread.kg.graph import core_graph
+from secondread.kg.questions import parse
+from secondread.schema.answer import Answer
+from secondread.schema.errors import InputError, UsageError
+from secondread.schema.image import ImageInfo
+from secondread.tools.runtime.runtime import Runtime
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+MAX_QUESTION = 2000
+"""Characters; a longer text is not one question."""
+Event = dict[str, Any]
+
+
+class Agent:
+    """Answers questions about medical images.
+
+    Keep one alive for many questions: images, models and results stay loaded.
+
+    Args:
+        planner: `protocol` (default, no language model), a planner, a langchain chat model, or a spec as on the
+            command line (`provider:model`, a base URL, a folder with weights).
+        tools: Names of the tools it may use; None: all that are installed.
+        risk: Largest P(wrong | answered) to promise at 95 % confidence; None: the default cut-off is used.
+        settings: Everything else; None reads environment and settings file.
+        runtime: A runtime to share with other agents; None makes one.
+
+    Raises:
+        UsageError: A tool name or planner spec is unknown.
+    """
+
+    def __init__(
+        self,
+        planner: "str | Planner | BaseChatModel | None" = None,
+        *,
+        tools: Sequence[str] | None = None,
+        risk: float | None = None,
+        settings: Settings | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        self.settings = settings if settings is not None else Settings.load()
+        self.risk = risk if risk is not None else self.settings.risk
+        self._own_runtime = runtime is None
+        self.runtime = runtime or Runtime(
+            pixel_budget_mb=self.settings.pixel_budget_mb, model_budget_mb=self.settings.model_budget_mb
+        )
+        if tools is not None:
+            self.runtime.catalogue = self.runtime.catalogue.only(tuple(tools))
+        self._fallback: Planner = ProtocolPlanner()
+        wanted = planner if planner is not None else self.settings.planner
+        self._planner = self._fallback if wanted == "protocol" else self._chosen(wanted)
+
+    def _chosen(self, wanted: Any) -> Planner:
+        """A planner from its spec, from a langchain chat model, or as given."""
+        if isinstance(wanted, str):
+            from secondread.agent.planners.models import planner_from
+
+            return planner_from(wanted, self.settings, pixels=self._png)
+        if hasattr(wanted, "propose") and hasattr(wanted, "word"):
+            given: Planner = wanted
+            return given
+        from langchain_core.language_models import BaseChatModel
+
+        from secondread.agent.planners.chat import ChatPlanner
+
+        if not isinstance(wanted, BaseChatModel):
+            raise UsageError(
+                f"A {type(wanted).__name__} is no planner.", hint="Give a spec, a Planner or a chat model."
+            )
+        return ChatPlanner(wanted, pixels=self._png if self.settings.send_pixels else None)
+
+    def _png(self, image: str) -> bytes:
+        """A thumbnail as PNG bytes, for a planner that may see pixels."""
+        import io
+
+        from secondread.imaging.render import thumbnail
+
+        buffer = io.BytesIO()
+        thumbnail(self.runtime.store.pixels(image), 512).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def ask(
+        self,
+        image: Any,
+        question: str,
+        *,
+        prior: Any = None,
+        region: tuple[float, float, float, float] | None = None,
+        choices: Sequence[str] | None = None,
+        view: str | None = None,
+        age: float | None = None,
+        session: str | None = None,
+    ) -> Answer:
+        """Answer one question. Works inside a running event loop too.
+
+        Args:
+            image: Path, bytes, numpy array, PIL image or torch tensor; a list of them; or None for a question
+                that is about no image.
+            question: One question in free wording, at most 2,000 characters.
+            prior: An earlier image of the same patient.
+            region: x0, y0, x1, y1 in pixels of the first image; the question is then asked of that crop.
+            choices: Answers to choose from.
+            view: Projection that the header lacks, recorded as stated by the caller (`PA`, `AP`, `LATERAL`).
+            age: Age in years that the header lacks, recorded as stated.
+            session: Opaque name that groups runs in traces.
+
+        Returns:
+            The answer; `abstained` is True when no verdict can be backed.
+
+        Raises:
+            InputError: The image cannot be read.
+            UsageError: The question is empty or too long, or an argument makes no sense.
+        """
+        work = self.aask(
+            image, question, prior=prior, region=region, choices=choices, view=view, age=age, session=session
+        )
+        return self.runtime.submit(work).result()
+
+    async def aask(self, image: Any, question: str, **options: Any) -> Answer:
+        """Like `ask`, for callers with an event loop."""
+        return await self._run(image, question, lambda node, message: None, **options)
+
+    def stream(self, image: Any, question: str, **options: Any) -> Iterator[Event]:
+        """Progress events as they happen, each `{"node", "message"}`, and at the end `{"answer": Answer}`."""
+        events: queue.Queue[Event | BaseException | None] = queue.Queue()
+
+        async def work() -> None:
+            try:
+                answer = await self._run(
+                    image, question, lambda node, message: events.put({"node": node, "message": message}), **options
+                )
+                events.put({"answer": answer})
+            except BaseException as error:  # handed to the caller's thread, raised there
+                events.put(error)
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+            finally:
+                events.put(None)
+
+        future = self.runtime.submit(work())
+        try:
+            while (event := events.get()) is not None:
+                if isinstance(event, asyncio.CancelledError):
+                    raise CancelledError
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            future.cancel()
+
+    async def astream(self, image: Any, question: str, **options: Any) -> AsyncIterator[Event]:
+        """`stream` for callers with an event loop."""
+        iterator = self.stream(image, question, **options)
+        done = object()
+        while (event := await asyncio.to_thread(next, iterator, done)) is not done:
+            yield event  # type: ignore[misc]  # `done` is the only other value
+
+    async def _run(
+        self,
+        image: Any,
+        question: str,
+        emit: Callable[[str, str], None],
+        *,
+        prior: Any = None,
+        region: tuple[float, float, float, float] | None = None,
+        choices: Sequence[str] | None = None,
+        view: str | None = None,
+        age: float | None = None,
+        session: str | None = None,
+    ) -> Answer:
+        check_question(question)
+        graph = core_graph()
+        infos = await asyncio.to_thread(self._load, image, prior, region, view, age)
+        run_id = uuid.uuid4().hex[:16]
+        path = self.settings.trace_dir / f"{run_id}.jsonl" if self.settings.trace_dir else None
+        trace = TraceWriter(run_id, path)
+        parsed = parse(question, graph, choices)
+        from secondread.agent.risk import cutoff_for
+
+        cutoff, warning = cutoff_for(self.risk)
+        defaults = (
+            {"chest_anatomy": {"members": self.settings.anatomy_members}} if self.settings.anatomy_members else {}
+        )
+        run = Run(
+            executor=self.runtime,
+            planner=self._planner,
+            fallback=self._fallback,
+            graph=graph,
+            meter=Meter(
+                max_steps=self.settings.max_steps,
+                max_calls=self.settings.max_calls,
+                max_tokens=self.settings.max_tokens,
+                max_seconds=self.settings.max_seconds,
+            ),
+            trace=trace,
+            infos={i.ref.id: i for i in infos},
+            tool_defaults=defaults,
+            tool_timeout=self.settings.tool_timeout_s,
+            rethink=self.settings.rethink,
+            risk=self.risk,
+            cutoff=cutoff,
+            emit=emit,
+        )
+        trace.add(
+            "run",
+            schema=TRACE_SCHEMA,
+            run=run_id,
+            session=session,
+            question=parsed.model_dump(mode="json"),
+            images=[i.model_dump(mode="json") for i in infos],
+            planner=self._planner.name,
+            settings={"risk": self.risk, "cutoff": cutoff, "rethink": run.rethink, "defaults": defaults},
+        )
+        try:
+            answer = await execute(run, parsed.model_dump(mode="json"))
+        finally:
+            trace.close()
+        if warning:
+            answer = answer.model_copy(update={"warnings": (*answer.warnings, warning)})
+        for item in answer.evidence:
+            item._painter = partial(paint, ledger=answer.evidence, store=self.runtime.store)
+        return answer
+
+    def _load(self, image: Any, prior: Any, region: Any, view: str | None, age: float | None) -> list[ImageInfo]:
+        store = self.runtime.store
+        if image is None:
+            return []
+        sources = list(image) if isinstance(image, list | tuple) else [image]
+        if len(sources) > 8:
+            raise UsageError(f"{len(sources)} images were given; one question takes at most 8.")
+        infos = [store.add(one, view=view, age=age) for one in sources]
+        if prior is not None:
+            infos.append(store.add(prior))
+        if region is not None:
+            from pydantic import ValidationError
+
+            from secondread.schema.region import Box
+
+            try:
+                x0, y0, x1, y1 = (float(v) for v in region)
+                box = Box(grid=infos[0].ref.grid, x0=x0, y0=y0, x1=x1, y1=y1)
+            except (ValidationError, TypeError, ValueError):
+                raise UsageError("A region is x0,y0,x1,y1 in pixels with x0 < x1 and y0 < y1.") from None
+            infos[0] = store.info(store.derive(infos[0].ref.id, box).id)
+        return infos
+
+    def close(self) -> None:
+        """Stop the worker threads and unload the models."""
+        if self._own_runtime:
+            self.runtime.close()
+
+    def __enter__(self) -> "Agent":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+async def execute(run: Run, question: dict[str, Any]) -> Answer:
+    """Drive one run through the compiled loop."""
+    from secondread.agent.graph import loop
+
+    state: LoopState = {
+        "schema": STATE_SCHEMA,
+        "run": run.trace.run,
+        "question": question,
+        "images": list(run.infos),
+        "refused": [],
+        "evidence": {},
+        "looked": [],
+        "repairs": 0,
+    }
+    limit = 4 * (run.meter.snapshot().max_steps + 4) + 12
+    final = await loop().ainvoke(state, {"recursion_limit": limit}, context=run)
+    return Answer.model_validate(final["answer"])
+
+
+def check_question(question: object) -> None:
+    """Refuse what is no question.
+
+    Raises:
+        UsageError: Not text, empty, or longer than `MAX_QUESTION` characters.
+    """
+    if not isinstance(question, str):
+        raise UsageError(f"The question is a {type(question).__name__}, not text.")
+    if not question.strip():
+        raise UsageError("The question is empty.", hint="Ask for example 'Is the heart enlarged?'.")
+    if len(question) > MAX_QUESTION:
+        raise UsageError(
+            f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are taken.",
+            hint="Ask one thing at a time.",
+        )
+
+
+def trace_path(settings: Settings, run: str) -> Path | None:
+    """Where the trace of a run lies, or None when traces are kept in memory only."""
+    return settings.trace_dir / f"{run}.jsonl" if settings.trace_dir else None
+
+
+__all__ = ["Agent", "InputError", "check_question", "execute", "trace_path"]

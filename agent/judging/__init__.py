@@ -1,0 +1,1 @@
+"""Evidence to judgement, one module per kind of proposition."""

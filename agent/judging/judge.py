@@ -1,0 +1,131 @@
+"""Which judgement applies to a proposition, by its kind and by how the graph says its concept is assessed."""
+
+from secondread.agent.judging.film import judge_guard, judge_quality
+from secondread.agent.judging.heart_size import ENLARGED, judge_heart_size
+from secondread.agent.judging.judgement import Judgement, failure_of, last_on
+from secondread.agent.judging.numbers import judge_comparison, judge_value
+from secondread.agent.planners.base import Belief, Proposition
+from secondread.agent.run import Run
+from secondread.agent.state import LoopState
+from secondread.kg.reason import missing_capability
+from secondread.schema.evidence import Evidence, Findings, ToolFailure
+
+QUALITY_TOOL = "film_quality"
+GUARD_TOOL = "chest_film_guard"
+
+
+def judge(prop: Proposition, state: LoopState, ledger: dict[str, Evidence], run: Run) -> Judgement:
+    """What the ledger says of one proposition now."""
+    if prop.kind in ("listing", "knowledge"):
+        return _told_by(prop, {"listing": "capabilities", "knowledge": "graph_facts"}[prop.kind], ledger)
+    if not state["images"]:
+        return _nothing(prop, "the question is about an image and none was given", outcome="indeterminate")
+    image = state["images"][0]
+    if prop.kind == "value":
+        return judge_value(prop, image, ledger, run)
+    if prop.kind == "comparison":
+        return judge_comparison(prop, image, ledger, run)
+    if prop.kind == "location":
+        return _location(prop, image, ledger, run)
+    return _presence(prop, image, ledger, run)
+
+
+def _presence(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement:
+    if prop.concept == ENLARGED:
+        return judge_heart_size(prop, image, ledger, run)
+    establishing = {t.card.name for t in run.executor.catalogue.establishing(prop.concept)}
+    if GUARD_TOOL in establishing:
+        return judge_guard(prop, image, ledger, run)
+    quality = judge_quality(prop, image, ledger, run)
+    if quality is not None:
+        return quality
+    for name in sorted(establishing):
+        item = last_on(ledger, name, run.family(image, ledger))
+        if item is not None and isinstance(item.result, Findings):
+            return _from_findings(prop, item)
+    return _out_of_reach(prop, ledger, run)
+
+
+def _from_findings(prop: Proposition, item: Evidence) -> Judgement:
+    """A detector's word: a verdict only from a verified, calibrated score; else support without a probability."""
+    assert isinstance(item.result, Findings)
+    found = item.result.get(prop.concept)
+    if found is None:
+        return _nothing(prop, f"{item.tool} says nothing of it", outcome="indeterminate", evidence=(item.id,))
+    calibrated = found.verified and found.score_kind == "calibrated probability" and found.score is not None
+    if not calibrated or found.polarity == "uncertain":
+        reason = found.note or f"{item.tool} supports it only, uncalibrated"
+        return _nothing(prop, reason, outcome="indeterminate", evidence=(item.id,))
+    return Judgement(
+        proposition=prop.id,
+        concept=prop.concept,
+        outcome="yes" if found.polarity == "present" else "no",
+        belief=Belief(
+            probability=found.score, method=f"calibrated by {item.tool}", polarity=found.polarity, evidence=(item.id,)
+        ),
+        evidence=(item.id,),
+    )
+
+
+def _location(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement:
+    item = last_on(ledger, "heart_location", (image,))
+    if item is None:
+        failed = failure_of(ledger, "heart_location", (image,))
+        if failed is not None and isinstance(failed.result, ToolFailure):
+            return _nothing(prop, failed.result.message, outcome="indeterminate", evidence=(failed.id,))
+        if not run.executor.catalogue.establishing(prop.concept):
+            return _out_of_reach(prop, ledger, run)
+        return _nothing(prop, "", outcome="pending")
+    found = item.result.get(prop.concept) if isinstance(item.result, Findings) else None
+    if found is None or found.region is None:
+        return _out_of_reach(prop, ledger, run)
+    return _told(prop, item)
+
+
+def _told_by(prop: Proposition, tool: str, ledger: dict[str, Evidence]) -> Judgement:
+    items = [e for e in ledger.values() if e.tool == tool]
+    if not items:
+        return _nothing(prop, "", outcome="pending")
+    item = items[-1]
+    if isinstance(item.result, ToolFailure):
+        return _nothing(prop, item.result.message, outcome="indeterminate", evidence=(item.id,))
+    return _told(prop, item)
+
+
+def _told(prop: Proposition, item: Evidence) -> Judgement:
+    return Judgement(
+        proposition=prop.id,
+        concept=prop.concept,
+        outcome="told",
+        belief=Belief(method="read from the cited evidence", polarity="present", evidence=(item.id,)),
+        evidence=(item.id,),
+        caveats=item.caveats,
+    )
+
+
+def _out_of_reach(prop: Proposition, ledger: dict[str, Evidence], run: Run) -> Judgement:
+    """No installed tool judges this concept: say which is missing; the graph's own edge is the evidence."""
+    facts = [e for e in ledger.values() if e.tool == "graph_facts" and e.kind == "graph_path"]
+    lacking = missing_capability(run.graph, prop.concept)
+    return Judgement(
+        proposition=prop.id,
+        concept=prop.concept,
+        outcome="unanswerable",
+        belief=Belief(method="no tool", reason="no installed tool can judge it"),
+        evidence=tuple(e.id for e in facts[-1:]),
+        reasons=("no installed tool can judge it",),
+        missing=lacking.text if lacking is not None else None,
+    )
+
+
+def _nothing(prop: Proposition, reason: str, *, outcome: str, evidence: tuple[str, ...] = ()) -> Judgement:
+    return Judgement.model_validate(
+        {
+            "proposition": prop.id,
+            "concept": prop.concept,
+            "outcome": outcome,
+            "belief": Belief(method="uncalibrated", reason=reason, evidence=evidence),
+            "evidence": evidence,
+            "reasons": (reason,) if reason else (),
+        }
+    )

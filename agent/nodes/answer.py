@@ -1,0 +1,132 @@
+"""answer: judgements become claims, the planner words them; verify: the gate decides what is let out."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from secondread.agent.claims import check_sentence, gate
+from secondread.agent.compose import Draft, compose
+from secondread.agent.nodes.view import judgements, planner_view
+from secondread.agent.planners.base import Critique, Proposition, Sentence
+from secondread.agent.run import Run
+from secondread.agent.state import LoopState
+from secondread.kg.questions import Question
+from secondread.schema.answer import Answer, Claim
+from secondread.schema.errors import PlannerError
+
+MAX_REPAIRS = 2
+
+
+async def answer(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
+    """Draft the answer: claims from judgements, through the gate, then worded by the planner."""
+    run = runtime.context
+    ledger = run.ledger(state)
+    judged = judgements(state)
+    props = [Proposition.model_validate(p) for p in state["propositions"]]
+    question = Question.model_validate(state["question"])
+    repairs = state.get("repairs", 0)
+    draft = compose(question, props, judged, ledger, run.graph, exhausted=state.get("exhausted"), cutoff=run.cutoff)
+    images = frozenset(i for asked in state["images"] for i in run.family(asked, ledger))
+    report = gate(draft.claims, ledger, {j.concept: j.belief for j in judged.values()}, run.graph, images=images)
+    dropped = [f"Claim {r.claim.id} was dropped: {r.reasons}." for r in report.rejected]
+    run.trace.add("gate", accepted=[c.id for c in report.accepted], rejected=dropped)
+    view = planner_view(state, run, ledger)
+    before = run.planner.usage
+    try:
+        sentences = await run.planner.word(report.accepted, view)
+    except PlannerError as error:
+        run.trace.add("word_failed", reason=error.message)
+        sentences = []
+    finally:
+        run.meter.tokens += run.planner.usage - before
+    run.trace.add("words", repair=repairs, sentences=[s.model_dump(mode="json") for s in sentences])
+    return {
+        "draft": {
+            "draft": draft.model_dump(mode="json"),
+            "accepted": [c.model_dump(mode="json") for c in report.accepted],
+            "dropped": dropped,
+            "sentences": [s.model_dump(mode="json") for s in sentences],
+        }
+    }
+
+
+async def verify(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
+    """Hold every sentence against the evidence of its claims; repair twice, then word from the templates."""
+    run = runtime.context
+    ledger = run.ledger(state)
+    held = state["draft"]
+    draft = Draft.model_validate(held["draft"])
+    accepted = {c["id"]: Claim.model_validate(c) for c in held["accepted"]}
+    images = frozenset(i for asked in state["images"] for i in run.family(asked, ledger))
+    kept: list[Sentence] = []
+    problems: list[str] = []
+    for raw in held["sentences"]:
+        sentence = Sentence.model_validate(raw)
+        found = check_sentence(sentence, accepted, ledger, run.graph, images=images)
+        if found:
+            problems.append(f"{sentence.text[:200]!r}: " + "; ".join(v.reason for v in found))
+        else:
+            kept.append(sentence)
+    repairs = state.get("repairs", 0)
+    unworded = set(accepted) - {c for s in kept for c in s.claims}
+    if problems:
+        run.trace.add("sentences_refused", repair=repairs, problems=problems)
+    if (problems or unworded) and repairs < MAX_REPAIRS and run.planner is not run.fallback and not _spent(state, run):
+        text = "; ".join(problems) or f"claims not worded: {sorted(unworded)}"
+        critique = Critique(kind="wording", text=text)
+        return {"repairs": repairs + 1, "critiques": [critique.model_dump(mode="json")], "verified": {}}
+    templates = [Sentence(text=c.text, claims=(c.id,)) for c in accepted.values() if c.id in unworded]
+    if problems and run.planner is not run.fallback:
+        draft = draft.model_copy(
+            update={
+                "warnings": (
+                    *draft.warnings,
+                    f"{len(problems)} sentence(s) of the planner were not supported and were dropped.",
+                )
+            }
+        )
+    final = _render(state, run, draft, [*kept, *templates], tuple(accepted.values()), held["dropped"])
+    run.trace.add("answer", answer=final.model_dump(mode="json"))
+    return {"answer": final.model_dump(mode="json"), "verified": {"done": True}}
+
+
+def _spent(state: LoopState, run: Run) -> bool:
+    return bool(state.get("exhausted") or run.meter.exhausted() in ("tokens", "seconds"))
+
+
+def _render(
+    state: LoopState,
+    run: Run,
+    draft: Draft,
+    sentences: list[Sentence],
+    claims: tuple[Claim, ...],
+    dropped: list[str],
+) -> Answer:
+    """The answer: lead, worded claims, tail. A verdict whose own claim was dropped is withdrawn."""
+    ledger = run.ledger(state)
+    lost = bool(dropped) and not draft.abstained
+    verdict, confidence, choice = draft.verdict, draft.confidence, draft.choice
+    lead, abstained, reason = draft.lead, draft.abstained, draft.abstain_reason
+    value = draft.value if not draft.value or any(c.concept == draft.value.name for c in claims) else None
+    if lost:
+        verdict, confidence, choice, abstained = "indeterminate", None, None, True
+        reason = "a claim that the answer needs is not supported by its evidence"
+        lead = f"No verdict: {reason}."
+    body = [s.text.strip() for s in sentences]
+    text = " ".join(part for part in (lead, *body, *draft.tail) if part)
+    return Answer(
+        question=state["question"]["text"],
+        text=text,
+        verdict=verdict,
+        value=value,
+        choice=choice,
+        confidence=confidence,
+        confidence_method=draft.confidence_method if confidence is not None else "",
+        abstained=abstained,
+        abstain_reason=reason,
+        claims=claims,
+        evidence=tuple(ledger.values()),
+        warnings=(*draft.warnings, *dropped),
+        trace=run.trace.run,
+        budget=run.meter.snapshot(state.get("exhausted")),
+    )

@@ -1,0 +1,78 @@
+"""rethink: judge every proposition on the ledger, look for trouble, and ask for a closer look where it may help."""
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from secondread.agent.judging.closer_look import wanted_looks
+from secondread.agent.judging.judge import judge
+from secondread.agent.judging.judgement import Judgement
+from secondread.agent.nodes.view import judgements
+from secondread.agent.planners.base import Critique, Proposition
+from secondread.agent.run import Run
+from secondread.agent.state import LoopState
+
+
+def revisions(before: dict[str, Judgement], after: dict[str, Judgement]) -> list[str]:
+    """What changed since the last round, in words."""
+    told: list[str] = []
+    for key, new in after.items():
+        old = before.get(key)
+        if (
+            old is None
+            or old.outcome == "pending"
+            or (old.outcome == new.outcome and old.measurement == new.measurement)
+        ):
+            continue
+        why = new.caveats[0] if new.caveats else "new evidence"
+        told.append(f"{key} ({new.concept}): {old.outcome} -> {new.outcome}, because {why}")
+    return told
+
+
+def contradictions(run: Run, judged: dict[str, Judgement]) -> list[Critique]:
+    """Graph constraints that the current verdicts break together."""
+    from secondread.kg.reason import excluded
+
+    said = {
+        j.concept: "present" if j.outcome == "yes" else "absent" for j in judged.values() if j.outcome in ("yes", "no")
+    }
+    return [
+        Critique(
+            kind="constraint",
+            text=f"{edge.text} Both cannot hold.",
+            propositions=tuple(k for k, j in judged.items() if j.concept in (edge.subject, edge.object)),
+        )
+        for edge in excluded(run.graph, said)
+    ]
+
+
+async def rethink(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
+    """Update judgements; the critiques tell the planner what is worth doing next."""
+    run = runtime.context
+    ledger = run.ledger(state)
+    props = [Proposition.model_validate(p) for p in state["propositions"]]
+    before = judgements(state)
+    judged = {p.id: judge(p, state, ledger, run) for p in props}
+    told = revisions(before, judged)
+    critiques: list[Critique] = []
+    looked = list(state.get("looked", []))
+    if run.rethink:
+        critiques += contradictions(run, judged)
+        for image, critique in wanted_looks(props, judged, state, ledger, run):
+            critiques.append(critique)
+            looked.append(image)
+    run.trace.add(
+        "rethink",
+        beliefs={k: {"outcome": j.outcome, "probability": j.belief.probability} for k, j in judged.items()},
+        revised=told,
+        critiques=[c.model_dump(mode="json") for c in critiques],
+    )
+    for line in told:
+        run.emit("rethink", line)
+    settled = {k for k, j in judged.items() if j.outcome != "pending"}
+    return {
+        "beliefs": {k: j.model_dump(mode="json") for k, j in judged.items()},
+        "propositions": [p.model_copy(update={"open": p.id not in settled}).model_dump(mode="json") for p in props],
+        "critiques": [c.model_dump(mode="json") for c in critiques],
+        "looked": looked,
+    }

@@ -1,0 +1,55 @@
+"""The typed view that a planner gets of a run."""
+
+from secondread.agent.judging.judgement import Judgement
+from secondread.agent.planners.base import Critique, PlannerView, Proposition, Refused
+from secondread.agent.run import Run
+from secondread.agent.state import LoopState
+from secondread.schema.evidence import Evidence
+from secondread.tools.base import Card
+from secondread.tools.runtime.runtime import outside_validity
+
+
+def judgements(state: LoopState) -> dict[str, Judgement]:
+    """Judgements by proposition id."""
+    return {k: Judgement.model_validate(v) for k, v in state.get("beliefs", {}).items()}
+
+
+def fitting_cards(run: Run, images: list[str]) -> tuple[Card, ...]:
+    """Cards of the tools a planner may call on these images: wrong-modality ones are never offered."""
+    infos = [run.infos[i] for i in images]
+    kept: list[Card] = []
+    for card in run.executor.catalogue.cards():
+        if not card.in_plan or (card.image == "required" and not infos):
+            continue
+        refused = card.outside == "not_applicable" and infos and all(outside_validity(card, i) for i in infos)
+        if not refused:
+            kept.append(card)
+    return tuple(kept)
+
+
+def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence]) -> PlannerView:
+    """Everything a planner may know at this point."""
+    judged = judgements(state)
+    propositions = tuple(
+        Proposition.model_validate(p).model_copy(
+            update={"belief": judged[p["id"]].belief if p["id"] in judged else None}
+        )
+        for p in state.get("propositions", [])
+    )
+    question = state["question"]
+    return PlannerView(
+        question=question["text"],
+        kind=question["kind"],
+        topic=question.get("topic", "all"),
+        choices=tuple(c["text"] for c in question.get("choices", [])),
+        propositions=propositions,
+        images=tuple(run.infos[i] for i in state["images"]),
+        cards=fitting_cards(run, state["images"]),
+        ledger=tuple(ledger.values()),
+        beliefs={k: j.belief for k, j in judged.items()},
+        budget=run.meter.snapshot(),
+        open_questions=tuple(f"{p.kind} of {p.concept}" for p in propositions if p.open),
+        refused=tuple(Refused.model_validate(r) for r in state.get("refused", [])),
+        step=run.meter.steps,
+        critiques=tuple(Critique.model_validate(c) for c in state.get("critiques", [])),
+    )

@@ -1,0 +1,82 @@
+"""The picture of one piece of evidence: masks, landmarks with their lines, boxes and the number."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from secondread.schema.errors import StoreError
+from secondread.schema.evidence import DerivedImage, Evidence, Findings, Measurement, Measurements, Regions
+from secondread.schema.region import Point
+
+if TYPE_CHECKING:
+    from secondread.imaging.render import Sides
+    from secondread.imaging.store import ImageStore
+
+PAIRS = ("image_left", "image_right")
+"""Suffixes of the two landmarks that end a horizontal distance."""
+
+
+def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -> Any:
+    """Draw evidence on its image.
+
+    Args:
+        evidence: What to show.
+        ledger: All evidence of the run: a measurement is shown on the masks that it was taken from.
+        store: Holds pixels and masks.
+
+    Returns:
+        A `PIL.Image.Image`.
+
+    Raises:
+        StoreError: The evidence is about no image, or its pixels have left the store.
+    """
+    from secondread.imaging.render import overlay
+
+    if evidence.image is None:
+        raise StoreError(f"Evidence {evidence.id} ({evidence.tool}) is about no image.")
+    anatomy = next((e.result for e in ledger if e.image == evidence.image and isinstance(e.result, Regions)), None)
+    masks: dict[str, Any] = {}
+    points: list[Point] = []
+    boxes: list[Any] = []
+    lines: list[tuple[Point, Point, str]] = []
+    result = evidence.result
+    if isinstance(result, Regions | Measurements) and anatomy is not None:
+        masks = {name: store.mask(ref) for name, ref in anatomy.masks.items()}
+    if isinstance(result, Measurements):
+        lines = distances(result.items)
+        seen = {(p.x, p.y): p for m in result.items for p in m.landmarks}
+        points = [p.model_copy(update={"name": ""}) if p.name.endswith(PAIRS) else p for p in seen.values()]
+    elif isinstance(result, Findings):
+        boxes = [f.region for f in result.items if f.region is not None]
+    elif isinstance(result, DerivedImage):
+        boxes = [result.box]
+    info = store.info(evidence.image)
+    doubtful = anatomy is not None and anatomy.heart_side == "image_left"
+    sides: Sides = "image" if doubtful else "patient"
+    return overlay(
+        store.pixels(evidence.image),
+        masks=masks,
+        points=points,
+        boxes=boxes,
+        lines=lines,
+        caption=f"{evidence.id}: {evidence.summary}",
+        spacing=info.spacing,
+        sides=sides,
+    )
+
+
+def distances(items: Sequence[Measurement]) -> list[tuple[Point, Point, str]]:
+    """Horizontal distances between landmarks `<name>_image_left` and `<name>_image_right`, with their number."""
+    found: dict[str, tuple[Point, Point, str]] = {}
+    for item in items:
+        by_name = {p.name: p for p in item.landmarks}
+        for name, left in by_name.items():
+            if not name.endswith(PAIRS[0]):
+                continue
+            stem = name.removesuffix(f"_{PAIRS[0]}")
+            right = by_name.get(f"{stem}_{PAIRS[1]}")
+            own = next((m for m in items if m.name == f"{stem}_width" and m.value is not None), None)
+            if right is not None:
+                label = f"{stem} {own.value:.0f} {own.unit}" if own is not None else stem
+                level = left.model_copy(update={"y": right.y})
+                found[stem] = (level, right, label)
+    return list(found.values())

@@ -1,0 +1,129 @@
+"""The planner without a language model: a pure function of the planner's view and the graph."""
+
+from collections.abc import Sequence
+
+from secondread.agent.judging.closer_look import crop_scale
+from secondread.agent.planners.base import Critique, Move, PlannerView, Proposition, Sentence
+from secondread.kg.graph import Graph, core_graph
+from secondread.kg.reason import assessments, limits_of
+from secondread.schema.answer import Claim
+from secondread.schema.evidence import DerivedImage
+from secondread.tools.base import Card
+
+
+class ProtocolPlanner:
+    """For each open proposition, the calls by which the graph says that its concept is assessed."""
+
+    name = "protocol"
+    usage = 0
+
+    def __init__(self, graph: Graph | None = None) -> None:
+        self._graph = graph
+
+    @property
+    def graph(self) -> Graph:
+        """The graph it plans by."""
+        if self._graph is None:
+            self._graph = core_graph()
+        return self._graph
+
+    async def propose(self, view: PlannerView) -> list[Move]:
+        """Calls still missing for the open propositions and for what rethink asked; else the answer."""
+        moves: list[Move] = []
+        for critique in view.critiques:
+            if critique.kind == "closer_look":
+                moves += self._closer(critique, view)
+        moves += self._on_crops(view)
+        for prop in view.propositions:
+            if prop.open:
+                moves += self._for(prop, view)
+        distinct = {_key(m): m for m in reversed(moves)}
+        calls = [m for m in reversed(distinct.values()) if not _made(m, view)]
+        return calls or [Move(action="answer", why="nothing that is open has a fitting tool left")]
+
+    async def word(self, claims: Sequence[Claim], view: PlannerView) -> list[Sentence]:
+        """Each claim in its own words."""
+        return [Sentence(text=c.text, claims=(c.id,)) for c in claims]
+
+    def tools_for(self, concept: str, cards: Sequence[Card]) -> list[str]:
+        """Tools that establish a concept or a measurement by which it is assessed, and those that check its limits."""
+        direct = [c.name for c in cards if concept in c.establishes]
+        measurements = [a.measurement for a in assessments(self.graph, concept)]
+        if direct:
+            measurements.append(concept)
+        names = list(direct)
+        for measurement in measurements:
+            names += [c.name for c in cards if measurement in c.establishes]
+            for limit in limits_of(self.graph, measurement):
+                for found in assessments(self.graph, limit.object):
+                    names += [c.name for c in cards if found.measurement in c.establishes]
+        return list(dict.fromkeys(names))
+
+    def _for(self, prop: Proposition, view: PlannerView) -> list[Move]:
+        offered = {c.name: c for c in view.cards}
+        if prop.kind == "listing":
+            return self._call("capabilities", prop, view, offered)
+        if prop.kind == "knowledge":
+            return self._facts(prop, offered, view)
+        names = self.tools_for(prop.concept, view.cards)
+        if prop.kind == "location":
+            names = [n for n in names if offered[n].kind == "finding"] or names
+        moves = [m for n in names for m in self._call(n, prop, view, offered)]
+        return moves or self._facts(prop, offered, view)
+
+    def _call(self, name: str, prop: Proposition, view: PlannerView, offered: dict[str, Card]) -> list[Move]:
+        card = offered.get(name)
+        if card is None:
+            return []
+        args = {"image": view.images[0].ref.id} if card.image != "none" and view.images else {}
+        return [Move(action="call", tool=name, args=args, why=f"establishes {prop.concept}", serves=(prop.id,))]
+
+    def _facts(self, prop: Proposition, offered: dict[str, Card], view: PlannerView) -> list[Move]:
+        if "graph_facts" not in offered:
+            return []
+        why = (
+            "what the graph says of it"
+            if prop.kind == "knowledge"
+            else "no installed tool judges it; the graph says why"
+        )
+        asked = "knowledge" if prop.kind == "knowledge" else "presence"
+        concepts = [p.concept for p in view.propositions] if prop.kind == "knowledge" else [prop.concept]
+        args = {"concepts": list(dict.fromkeys(concepts)), "question": asked, "topic": view.topic}
+        return [Move(action="call", tool="graph_facts", args=args, why=why, serves=(prop.id,))]
+
+    def _closer(self, critique: Critique, view: PlannerView) -> list[Move]:
+        box = critique.region
+        image = next((i.ref.id for i in view.images if box is not None and i.ref.grid == box.grid), None)
+        if box is None or image is None:
+            return []
+        args = {"image": image, "x0": box.x0, "y0": box.y0, "x1": box.x1, "y1": box.y1, "scale": crop_scale(box)}
+        return [Move(action="call", tool="crop", args=args, why=critique.text, serves=critique.propositions)]
+
+    def _on_crops(self, view: PlannerView) -> list[Move]:
+        """Measurements made on an asked image are made again on each crop of it."""
+        moves: list[Move] = []
+        for item in view.ledger:
+            if not isinstance(item.result, DerivedImage):
+                continue
+            again = [e for e in view.ledger if e.image == item.image and e.kind == "measurement"]
+            moves += [
+                Move(action="call", tool=e.tool, args={"image": item.result.image}, why=f"closer look at {item.id}")
+                for e in again
+                if e.tool == "cardiothoracic_ratio"
+            ]
+        return moves
+
+
+def _key(move: Move) -> str:
+    return f"{move.tool}|{sorted(move.args.items(), key=lambda kv: kv[0])}"
+
+
+def _made(move: Move, view: PlannerView) -> bool:
+    """Whether the ledger or the refusals already hold this call."""
+    if any(_key(r.move) == _key(move) for r in view.refused):
+        return True
+    if move.tool == "crop":
+        return any(e.tool == "crop" and e.image == move.args.get("image") for e in view.ledger)
+    if "image" in move.args:
+        return any(e.tool == move.tool and e.image == move.args["image"] for e in view.ledger)
+    return any(e.tool == move.tool and e.image is None for e in view.ledger)

@@ -1,0 +1,33 @@
+"""A parsed question as propositions for the loop."""
+
+from secondread.agent.planners.base import Proposition
+from secondread.kg.asked import Asked, Question
+from secondread.schema.evidence import Polarity
+
+FILM_FREE = ("listing", "knowledge")
+"""Kinds that are answered without looking at an image."""
+
+
+def propositions(question: Question) -> list[Proposition]:
+    """One proposition per asked item, in the order asked."""
+    return [
+        Proposition(
+            id=f"P{number}",
+            concept=one.concept,
+            kind=one.kind,
+            asked=_asked(one),
+            laterality=one.laterality,
+            threshold=one.threshold,
+        )
+        for number, one in enumerate(question.asked, 1)
+    ]
+
+
+def _asked(one: Asked) -> Polarity:
+    """A yes to "below 0.45?" says that the ratio does not lie above 0.45."""
+    return "absent" if one.direction == "below" and one.threshold is not None else one.polarity
+
+
+def needs_image(question: Question) -> bool:
+    """Whether anything asked is about the image itself."""
+    return any(a.kind not in FILM_FREE for a in question.asked)

@@ -1,0 +1,65 @@
+"""The live side of one run: what the nodes use but the state never holds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from secondread.agent.limits import Meter
+from secondread.agent.planners.base import Planner
+from secondread.agent.state import LoopState
+from secondread.agent.trace import TraceWriter
+from secondread.schema.evidence import DerivedImage, Evidence
+from secondread.schema.image import ImageInfo
+from secondread.tools.catalogue import Catalogue
+from secondread.tools.runtime.calls import PlannedCall
+
+if TYPE_CHECKING:
+    from secondread.kg.graph import Graph
+
+
+class Executor(Protocol):
+    """What runs a planned call: the runtime, or a recorded run on replay."""
+
+    catalogue: Catalogue
+
+    async def execute(
+        self, call: PlannedCall, ledger: Mapping[str, Evidence], *, timeout: float | None = None
+    ) -> tuple[Evidence, float]:
+        """The call's evidence and the seconds it took."""
+
+
+@dataclass
+class Run:
+    """Handles of one run."""
+
+    executor: Executor
+    planner: Planner
+    fallback: Planner
+    """Takes over when the planner's reply cannot be read, and supplies moves that the planner left out."""
+    graph: "Graph"
+    meter: Meter
+    trace: TraceWriter
+    infos: dict[str, ImageInfo]
+    """By image id; asked images only."""
+    tool_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tool_timeout: float | None = None
+    rethink: bool = True
+    risk: float | None = None
+    cutoff: float = 0.8
+    emit: Callable[[str, str], None] = lambda node, message: None
+    _parsed: dict[str, Evidence] = field(default_factory=dict)
+
+    def ledger(self, state: LoopState) -> dict[str, Evidence]:
+        """Evidence of the state by id, in id order; each item is parsed once."""
+        for key, value in state.get("evidence", {}).items():
+            if key not in self._parsed:
+                self._parsed[key] = Evidence.model_validate(value)
+        return {k: self._parsed[k] for k in sorted(state.get("evidence", {}), key=lambda i: int(i[1:]))}
+
+    def family(self, image: str, ledger: Mapping[str, Evidence]) -> tuple[str, ...]:
+        """An asked image and every image derived from it in this run, oldest first."""
+        ids = [image]
+        for item in ledger.values():
+            if isinstance(item.result, DerivedImage) and item.image in ids and item.result.image not in ids:
+                ids.append(item.result.image)
+        return tuple(ids)

@@ -1,0 +1,190 @@
+"""One sentence per claim, from fixed patterns filled with the cited evidence."""
+
+from collections.abc import Mapping
+
+from secondread.agent.judging.judgement import Judgement
+from secondread.agent.judging.numbers import clearly_larger, spread_range
+from secondread.agent.planners.base import Proposition
+from secondread.kg.graph import Graph
+from secondread.schema.answer import Claim
+from secondread.schema.evidence import (
+    Evidence,
+    Findings,
+    GraphPaths,
+    Measurement,
+    Passages,
+    Polarity,
+    QualityReport,
+)
+from secondread.tools.quality.answers import answers
+
+MAX_PATHS = 6
+"""Paths or passages worded in one answer; the rest stay in the evidence."""
+
+
+def name_of(concept: str, graph: Graph) -> str:
+    """The concept's preferred name, or its id in words when the graph lacks it."""
+    return graph.concept(concept).name if graph.has(concept) else concept.replace("_", " ")
+
+
+def number(value: float, unit: str) -> str:
+    """A value as printed: two decimals for ratios, one for degrees, whole pixels and millimetres."""
+    if unit == "1":
+        return f"{value:.2f}"
+    if unit == "deg":
+        return f"{value:.1f} degrees"
+    return f"{value:.0f} {unit}"
+
+
+def measured_text(found: Measurement, graph: Graph) -> str:
+    """`The cardiothoracic ratio is 0.53 (0.49-0.57, 90 % interval)`."""
+    name = name_of(found.name, graph)
+    text = f"The {name} is {number(found.value or 0.0, found.unit)}"
+    if found.interval is not None:
+        low, high = found.interval.low, found.interval.high
+        digits = 2 if found.unit == "1" else (1 if found.unit == "deg" else 0)
+        text += f" ({low:.{digits}f}-{high:.{digits}f}, {found.interval.level:.0%} interval)".replace("%", " %")
+    return text
+
+
+class _Maker:
+    """Numbers claims as they are made."""
+
+    def __init__(self, first: int, evidence: tuple[str, ...]) -> None:
+        self.next, self.evidence, self.made = first, evidence, list[Claim]()
+
+    def add(
+        self,
+        concept: str,
+        polarity: Polarity,
+        text: str,
+        *,
+        probability: float | None = None,
+        method: str = "",
+        location: str | None = None,
+        evidence: tuple[str, ...] | None = None,
+    ) -> None:
+        """Append a claim; its tags are put before the full stop."""
+        cited = self.evidence if evidence is None else evidence
+        tags = " ".join(f"[{e}]" for e in cited)
+        self.made.append(
+            Claim(
+                id=f"C{self.next}",
+                concept=concept,
+                polarity=polarity,
+                text=f"{text.rstrip('.')} {tags}.",
+                probability=probability,
+                probability_method=method,
+                location=location,
+                evidence=cited,
+            )
+        )
+        self.next += 1
+
+
+def claims_of(
+    prop: Proposition, judged: Judgement, ledger: Mapping[str, Evidence], graph: Graph, *, first: int
+) -> list[Claim]:
+    """Claims that a judgement supports; none when it has no evidence."""
+    if not judged.evidence or judged.evidence[0] not in ledger:
+        return []
+    maker = _Maker(first, judged.evidence)
+    main = ledger[judged.evidence[0]].result
+    if judged.measurement is not None and judged.measurement.value is not None:
+        _measured(prop, judged, maker, graph)
+    elif isinstance(main, QualityReport):
+        _quality(prop, judged, main, maker, graph)
+    elif isinstance(main, Findings):
+        _finding(prop, judged, main, maker, graph)
+    elif isinstance(main, GraphPaths):
+        _paths(main, maker)
+    elif isinstance(main, Passages):
+        for item in main.items:
+            maker.add(prop.concept, "present", item.text)
+    return maker.made
+
+
+def _measured(prop: Proposition, judged: Judgement, maker: _Maker, graph: Graph) -> None:
+    found = judged.measurement
+    assert found is not None and found.value is not None
+    number_evidence = judged.evidence[:1]
+    maker.add(
+        found.name, "present", measured_text(found, graph), method=_interval_method(found), evidence=number_evidence
+    )
+    if prop.kind == "comparison":
+        _larger(found, maker, number_evidence)
+        return
+    if prop.kind not in ("presence", "quality") or judged.outcome not in ("yes", "no"):
+        return
+    limit = number(judged.threshold or 0.0, found.unit)
+    name = "" if prop.threshold is not None else name_of(prop.concept, graph)
+    p, yes = judged.belief.probability, judged.outcome == "yes"
+    text = f"This lies above {limit}" if yes else f"This does not lie above {limit}"
+    if name:
+        text += f": {name}" if yes else f": no {name}"
+    maker.add(
+        prop.concept,
+        "present" if yes else "absent",
+        text,
+        probability=p if p is None or yes else 1 - p,
+        method=judged.belief.method,
+    )
+
+
+def _interval_method(found: Measurement) -> str:
+    return found.interval.method if found.interval else ""
+
+
+def _larger(found: Measurement, maker: _Maker, evidence: tuple[str, ...]) -> None:
+    side = clearly_larger(found)
+    if side is None:
+        return
+    low, high = spread_range(found)
+    measure = found.name.split("_")[1]
+    other = "left" if side == "right" else "right"
+    maker.add(
+        found.name,
+        "present",
+        f"The {side} lung is larger in {measure} than the {other} lung",
+        method="central 90 % range of the mask samples" if low != high else "",
+        location=side,
+        evidence=evidence,
+    )
+
+
+def _quality(prop: Proposition, judged: Judgement, report: QualityReport, maker: _Maker, graph: Graph) -> None:
+    polarity, attribute_name = answers(report).get(prop.concept, ("uncertain", ""))
+    if polarity == "uncertain":
+        return
+    attribute = report.get(attribute_name) if attribute_name else None
+    name = name_of(prop.concept, graph)
+    text = f"{name[0].upper()}{name[1:]}" if polarity == "present" else f"No {name}"
+    if attribute is not None:
+        text += f": {attribute.name.replace('_', ' ')} measures {attribute.value:.3g}, graded {attribute.grade}"
+    else:
+        text += f": overall grade {report.overall}"
+    maker.add(prop.concept, polarity, text)
+
+
+def _finding(prop: Proposition, judged: Judgement, findings: Findings, maker: _Maker, graph: Graph) -> None:
+    found = findings.get(prop.concept)
+    if found is None:
+        return
+    name = name_of(prop.concept, graph)
+    if prop.kind == "location" and found.region is not None:
+        b = found.region
+        columns, rows = f"{b.x0 + 0.5:.0f} to {b.x1 - 0.5:.0f}", f"{b.y0 + 0.5:.0f} to {b.y1 - 0.5:.0f}"
+        text = f"The {name} spans columns {columns} and rows {rows}"
+        maker.add(prop.concept, "present", text)
+    elif judged.outcome in ("yes", "no") and judged.belief.polarity == found.polarity:
+        text = f"{name[0].upper()}{name[1:]}" if found.polarity == "present" else f"Not: {name}"
+        p = judged.belief.probability
+        if p is not None:
+            p = p if judged.outcome == "yes" else 1 - p
+        maker.add(prop.concept, found.polarity, text, probability=p, method=judged.belief.method)
+
+
+def _paths(found: GraphPaths, maker: _Maker) -> None:
+    for path in found.paths[:MAX_PATHS]:
+        text = "; ".join(edge.text.rstrip(".") for edge in path)
+        maker.add(path[0].subject, "present", text)

@@ -1,0 +1,84 @@
+"""Fit of the error model of a measurement on out-of-fold residuals, and of the table behind `--risk`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from secondread.evals.metrics import upper_bound
+from secondread.tools.measure.error_model import ErrorModel
+
+Floats = NDArray[np.float64]
+DEGREES_OF_FREEDOM: tuple[float | None, ...] = (3.0, 4.0, 6.0, 10.0, None)
+"""Tail weights tried; None is the normal distribution."""
+LEVEL = 0.90
+CUTOFFS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
+"""Cut-offs that a risk may be certified for; fixed beforehand, so that a Bonferroni correction over them is valid."""
+
+
+def fit_error_model(measured: Floats, spread: Floats, truth: Floats, *, definition_sd: float = 0.0) -> ErrorModel:
+    """Maximum-likelihood location and scale of the residuals, with a conformal quantile for the interval.
+
+    The residual is (measured - truth - bias) / scale, scale = sqrt(floor^2 + (slope * spread)^2), Student t with the
+    tail weight of highest likelihood. The quantile is that of split conformal prediction on the rows given
+    (Vovk, Gammerman and Shafer 2005): rank ceil((n + 1) * 0.90) of |residual|.
+
+    Args:
+        measured: Shape (n,), the tool's values.
+        spread: Shape (n,), standard deviation over mask samples.
+        truth: Shape (n,).
+        definition_sd: Standard deviation between ways to define the quantity.
+    """
+    residual = measured - truth
+
+    def negative_log_likelihood(theta: Floats, df: float | None) -> float:
+        bias, floor, slope = theta[0], np.exp(theta[1]), np.exp(theta[2])
+        scale = np.sqrt(floor**2 + (slope * spread) ** 2)
+        z = (residual - bias) / scale
+        density = stats.norm.logpdf(z) if df is None else stats.t.logpdf(z, df)
+        return float(-(density - np.log(scale)).sum())
+
+    start = np.array([np.median(residual), np.log(max(np.std(residual), 1e-4)), np.log(0.5)])
+    best: tuple[float, float | None, Floats] | None = None
+    for df in DEGREES_OF_FREEDOM:
+        found = optimize.minimize(
+            negative_log_likelihood, start, args=(df,), method="Nelder-Mead", options={"maxiter": 4000}
+        )
+        if best is None or found.fun < best[0]:
+            best = (float(found.fun), df, np.asarray(found.x))
+    assert best is not None
+    _, df, theta = best
+    bias, floor, slope = float(theta[0]), float(np.exp(theta[1])), float(min(np.exp(theta[2]), 10.0))
+    scaled = np.sort(np.abs(residual - bias) / np.sqrt(floor**2 + (slope * spread) ** 2))
+    rank = min(len(scaled), int(np.ceil((len(scaled) + 1) * LEVEL)))
+    return ErrorModel(
+        bias=bias, scale_floor=floor, scale_slope=slope, df=df, q90=float(scaled[rank - 1]), definition_sd=definition_sd
+    )
+
+
+def risk_table(confidence: Sequence[float], right: Sequence[bool]) -> list[dict[str, float]]:
+    """For each cut-off: rows at or above it, how many were wrong, and the bound on P(wrong | answered).
+
+    The bound is one-sided Clopper-Pearson at 95 %, Bonferroni-corrected over `CUTOFFS`, so that choosing the
+    cut-off from the table keeps the level.
+
+    Args:
+        confidence: P(the verdict is right) of each row's leading verdict.
+        right: Whether that verdict was right.
+    """
+    sure, ok = np.asarray(confidence), np.asarray(right, bool)
+    table = []
+    for cutoff in CUTOFFS:
+        rows = sure >= cutoff
+        n, wrong = int(rows.sum()), int((rows & ~ok).sum())
+        table.append(
+            {
+                "cutoff": cutoff,
+                "answered": n,
+                "wrong": wrong,
+                "share": n / max(len(sure), 1),
+                "risk_bound": upper_bound(wrong, n, 1 - 0.05 / len(CUTOFFS)),
+            }
+        )
+    return table
