@@ -11,19 +11,27 @@ from secondread.kg.link import mentions
 MAX_CHOICES = 26
 _LABEL = re.compile(r"(?:(?<=^)|(?<=[\s,;:?/]))\(?(?P<label>[A-Za-z]|\d{1,2})[).:]\s*(?=\S)")
 _LIST = re.compile(
-    r"(?:[?:]|\boptions?\b:?|\bchoose (?:one|from)\b:?|\bpick\b:?)\s*(?P<list>[^?:]*[^?:\s])\s*\??\s*$", re.IGNORECASE
+    (
+        r"(?:[?:]|\boptions?\b:?|\bchoose (?:one|from)\b:?|"
+        r"\bpick\b:?)\s*(?P<list>[^?:]*[^?:\s])\s*\??\s*$"
+    ),
+    re.IGNORECASE,
 )
 _YES = re.compile(r"^(yes|yeah|y|true|present|positive|correct|it is|it does|definitely)\b")
 _NO = re.compile(
-    r"^(no|nope|n|false|absent|negative|incorrect|it is not|it does not)\b(?! (effusion|pneumothorax|cardiomegaly|\w+ ?\w+))"
+    r"^(no|nope|n|false|absent|negative|incorrect|it is not|it does not)\b(?! (effusion|"
+    r"pneumothorax|cardiomegaly|\w+ ?\w+))"
 )
 _UNSURE = re.compile(
-    r"\b(uncertain|cannot|can't|indeterminate|unclear|not sure|equivocal|unknown|not assessable|undetermined|maybe|don't know|not possible)\b"
+    r"\b(uncertain|cannot|can't|indeterminate|unclear|not sure|equivocal|unknown|"
+    r"not assessable|undetermined|maybe|don't know|not possible)\b"
 )
 _NUMBER = r"(\d+(?:[.,]\d+)?)\s*(%|percent)?"
 _RANGE = re.compile(rf"{_NUMBER}\s*(?:-|–|to|and|up to)\s*{_NUMBER}")  # noqa: RUF001  # the en dash is what people type between numbers
 _OPEN = re.compile(
-    rf"(above|over|greater than|more than|larger than|higher than|at least|>=?|≥|below|under|less than|smaller than|lower than|at most|up to|<=?|≤)\s*(?:or equal to )?{_NUMBER}"
+    rf"(above|over|greater than|more than|larger than|higher than|at least|>=?|≥|below|"
+    rf"under|less than|smaller than|lower than|at most|up to|<=?|"
+    rf"≤)\s*(?:or equal to )?{_NUMBER}"
 )
 _EXACT = re.compile(rf"^(?:about |around |approximately |ca\.? |~|=)?\s*{_NUMBER}\s*\w{{0,2}}$")
 _UP = ("above", "over", "greater", "more", "larger", "higher", "at least", ">", "≥")

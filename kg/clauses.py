@@ -2,19 +2,29 @@
 
 import re
 
-_START = r"(?:is|are|does|do|has|have|can|could|what|what's|whats|which|where|how|any|show|compare|was|were|why|who|tell|give|when|measure|locate)"
+_START = (
+    r"(?:is|are|does|do|has|have|can|could|what|what's|whats|which|where|how|any|show|"
+    r"compare|was|were|why|who|tell|give|when|measure|locate)"
+)
 _CUT = re.compile(
-    rf"[?;\n]+|\.(?=\s|$)|!+|,?\s+(?:and|but|also|plus|or)\s+(?:also\s+)?(?={_START}\b)|,\s*(?:and\s+)?(?={_START}\b)",
+    (
+        rf"[?;\n]+|\.(?=\s|$)|!+|,?\s+(?:and|but|also|plus|or)\s+(?:also\s+)?(?={_START}\b)|"
+        rf",\s*(?:and\s+)?(?={_START}\b)"
+    ),
     re.IGNORECASE,
 )
 _SEGMENT = re.compile(r"\s*,\s*|\s+(?:and|or|but|nor|plus)\s+|\s*[/&]\s*|\s+-\s+", re.IGNORECASE)
 _POLITE = re.compile(
-    r"^\s*(?:(?:hello|hi|hey|dear|good (?:morning|day|evening)|please|pls|kindly|ok|okay|so|well|then|thanks|thank you|doc|doctor|"
+    r"^\s*(?:(?:hello|hi|hey|dear|good (?:morning|day|evening)|please|pls|kindly|ok|okay|"
+    r"so|well|then|thanks|thank you|doc|doctor|"
     r"sir|and|also|now|quick question|question|sorry|excuse me)\b[\s,:.!-]*)+"
-    r"|^\s*(?:can|could|would|will) you (?:please |kindly |pls )?(?:tell me|say|check|see|look|determine|let me know)"
+    r"|^\s*(?:can|could|would|will) you (?:please |kindly |pls )?(?:tell me|say|check|see|"
+    r"look|determine|let me know)"
     r"(?: me)?(?: whether| if| for me)?\s*"
-    r"|^\s*(?:i'd|i would|we'd|we would) like to know (?:whether |if )?|^\s*(?:please |pls )?(?:tell me|let me know|check|say) (?:whether|if)\s+"
-    r"|^\s*(?:do|would) you (?:think|say|know)(?: that| whether| if)?\s+|^\s*i (?:wonder|want to know|was wondering)(?: whether| if)?\s+",
+    r"|^\s*(?:i'd|i would|we'd|we would) like to know (?:whether |if )?|^\s*(?:please |"
+    r"pls )?(?:tell me|let me know|check|say) (?:whether|if)\s+"
+    r"|^\s*(?:do|would) you (?:think|say|know)(?: that| whether| if)?\s+|^\s*i (?:wonder|"
+    r"want to know|was wondering)(?: whether| if)?\s+",
     re.IGNORECASE,
 )
 

@@ -129,7 +129,7 @@ class Graph:
 
     @cached_property
     def view(self) -> "networkx.MultiDiGraph":
-        """The whole graph as a frozen `networkx.MultiDiGraph`; nodes carry `concept`, edges `edge`, keyed by relation."""
+        """The whole graph as a frozen networkx graph; nodes carry `concept`, edges `edge`, keyed by relation."""
         import networkx
 
         made = networkx.MultiDiGraph()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -54,24 +55,77 @@ def lexicon(graph: Graph) -> Lexicon:
     return held
 
 
-_NEGATIONS = {fold(t) for t in (
-    "no", "not", "without", "denies", "denied", "deny", "negative for", "absence of", "absent", "free of", "rule out",
-    "rules out", "ruled out", "no evidence of", "no sign of", "no signs of", "lack of", "lacks", "never", "isn't",
-    "aren't", "doesn't", "don't", "exclude", "excludes", "none", "neither", "nor", "rather than",
-)}  # fmt: skip
+_NEGATIONS = {
+    fold(t)
+    for t in (
+        "no",
+        "not",
+        "without",
+        "denies",
+        "denied",
+        "deny",
+        "negative for",
+        "absence of",
+        "absent",
+        "free of",
+        "rule out",
+        "rules out",
+        "ruled out",
+        "no evidence of",
+        "no sign of",
+        "no signs of",
+        "lack of",
+        "lacks",
+        "never",
+        "isn't",
+        "aren't",
+        "doesn't",
+        "don't",
+        "exclude",
+        "excludes",
+        "none",
+        "neither",
+        "nor",
+        "rather than",
+    )
+}
 _NOT_NEGATIONS = {
     fold(t) for t in ("not only", "no change in", "not excluded", "cannot exclude", "not ruled out", "no increase in")
 }
-_AFTER = {fold(t) for t in ("is absent", "are absent", "was excluded", "is excluded", "not seen", "is not seen", "not present",
-                            "is not present", "ruled out", "is ruled out", "not identified", "not found", "is not found",
-                            "are not seen", "is negative")}  # fmt: skip
+_AFTER = {
+    fold(t)
+    for t in (
+        "is absent",
+        "are absent",
+        "was excluded",
+        "is excluded",
+        "not seen",
+        "is not seen",
+        "not present",
+        "is not present",
+        "ruled out",
+        "is ruled out",
+        "not identified",
+        "not found",
+        "is not found",
+        "are not seen",
+        "is negative",
+    )
+}
 _STOPS = frozenset(
     {"but", "however", "although", "though", "except", "because", "yet", "whereas", "while", "that", "which"}
 )
 _SCOPE = 6
 """Words that a negation reaches forward."""
-_SIDES = {"left": "left", "right": "right", "bilateral": "bilateral", "both": "bilateral", "bilaterally": "bilateral",
-          "lt": "left", "rt": "right"}  # fmt: skip
+_SIDES = {
+    "left": "left",
+    "right": "right",
+    "bilateral": "bilateral",
+    "both": "bilateral",
+    "bilaterally": "bilateral",
+    "lt": "left",
+    "rt": "right",
+}
 
 
 def mentions(text: str, graph: Graph) -> list[Mention]:
@@ -110,7 +164,7 @@ def mentions(text: str, graph: Graph) -> list[Mention]:
 
 def _crosses(text: str, run: Sequence[Word]) -> bool:
     """Whether a sentence ends inside a run of words."""
-    return any(c in ".?!;\n" for a, b in zip(run, run[1:], strict=False) for c in text[a.end : b.start])
+    return any(c in ".?!;\n" for a, b in pairwise(run) for c in text[a.end : b.start])
 
 
 @lru_cache(maxsize=64)
@@ -127,9 +181,7 @@ def _negated(text: str, found: Sequence[Word], tokens: Sequence[str], place: int
         for size in _lengths("no"):
             first = start - size + 1
             if first >= 0 and tuple(tokens[first : start + 1]) in _NEGATIONS:
-                if any(_at(tokens, first, s, _NOT_NEGATIONS) for s in _lengths("pseudo")):
-                    return False
-                return True
+                return not any(_at(tokens, first, s, _NOT_NEGATIONS) for s in _lengths("pseudo"))
     end = place + length
     return any(_at(tokens, end, s, _AFTER) for s in _lengths("after"))
 

@@ -8,103 +8,301 @@ def _any(*parts: str) -> re.Pattern[str]:
 
 
 IDENTITY = _any(
-    r"\bname\b", r"\bwho (is|was|are)\b", r"\bhow old\b", r"\b(what|which) age\b", r"\bage of\b", r"\bpatient'?s age\b",
-    r"\bdate of birth\b", r"\bbirth(day|date)\b", r"\b(gender|sex)\b", r"\bmale\b", r"\bfemale\b", r"\bwom[ae]n\b",
-    r"\ba man\b", r"\bman or\b", r"\b(which|what) hospital\b", r"\bwhen was\b", r"\bwhere was\b", r"\baddress\b",
-    r"\bid number\b", r"\bpatient id\b", r"\bethnic", r"\b(his|her|patient'?s?) weight\b", r"\bhow tall is (he|she|the patient)\b",
-    r"\bhow much does (he|she|the patient) weigh\b", r"\bphone\b", r"\bsmok(e|er|es|ing)\b",
-)  # fmt: skip
+    r"\bname\b",
+    r"\bwho (is|was|are)\b",
+    r"\bhow old\b",
+    r"\b(what|which) age\b",
+    r"\bage of\b",
+    r"\bpatient'?s age\b",
+    r"\bdate of birth\b",
+    r"\bbirth(day|date)\b",
+    r"\b(gender|sex)\b",
+    r"\bmale\b",
+    r"\bfemale\b",
+    r"\bwom[ae]n\b",
+    r"\ba man\b",
+    r"\bman or\b",
+    r"\b(which|what) hospital\b",
+    r"\bwhen was\b",
+    r"\bwhere was\b",
+    r"\baddress\b",
+    r"\bid number\b",
+    r"\bpatient id\b",
+    r"\bethnic",
+    r"\b(his|her|patient'?s?) weight\b",
+    r"\bhow tall is (he|she|the patient)\b",
+    r"\bhow much does (he|she|the patient) weigh\b",
+    r"\bphone\b",
+    r"\bsmok(e|er|es|ing)\b",
+)
 CHANGE = _any(
-    r"\bsince\b", r"\bchang(e|es|ed|ing)\b(?! of the subject)", r"\bgr(own|ew|owing)\b", r"\bprogress", r"\bworsen",
-    r"\bimprov(e|ed|ing|ement)\b", r"\b(previous|prior|earlier|last|old|older|baseline) (film|exam|study|image|time|week|month|year|scan|x-?ray|radiograph|one|visit|examination)s?\b",
-    r"\b(get|getting|got|become|became|becoming) (any )?(better|worse|bigger|larger|smaller|wider)\b", r"\bfollow.?up\b",
-    r"\bunchanged\b", r"\bstable\b", r"\bnew(ly)? (?!born)\w+", r"\bany longer\b", r"\bresolved\b", r"\byesterday\b",
-    r"\bthan before\b", r"\binterval (change|increase|decrease|growth)\b", r"\b(bigger|larger|smaller|worse|better) now\b", r"\blast time\b",
-)  # fmt: skip
+    r"\bsince\b",
+    r"\bchang(e|es|ed|ing)\b(?! of the subject)",
+    r"\bgr(own|ew|owing)\b",
+    r"\bprogress",
+    r"\bworsen",
+    r"\bimprov(e|ed|ing|ement)\b",
+    (
+        r"\b(previous|prior|earlier|last|old|older|baseline) (film|exam|study|image|time|week|"
+        r"month|year|scan|x-?ray|radiograph|one|visit|examination)s?\b"
+    ),
+    (
+        r"\b(get|getting|got|become|became|becoming) (any )?(better|worse|bigger|larger|"
+        r"smaller|wider)\b"
+    ),
+    r"\bfollow.?up\b",
+    r"\bunchanged\b",
+    r"\bstable\b",
+    r"\bnew(ly)? (?!born)\w+",
+    r"\bany longer\b",
+    r"\bresolved\b",
+    r"\byesterday\b",
+    r"\bthan before\b",
+    r"\binterval (change|increase|decrease|growth)\b",
+    r"\b(bigger|larger|smaller|worse|better) now\b",
+    r"\blast time\b",
+)
 THERAPY = _any(
-    r"\btreat(ment|ed|ing)?\b", r"\btherap(y|ies)\b", r"\bdrugs?\b", r"\bmedicat", r"\bprognosis\b", r"\blife expectancy\b",
-    r"\bwhat should (i|we|be) (do|done)\b", r"\bsurvi(ve|val)\b", r"\bgoing to die\b", r"\bdos(e|age) of\b", r"\boperat(e|ion)\b",
+    r"\btreat(ment|ed|ing)?\b",
+    r"\btherap(y|ies)\b",
+    r"\bdrugs?\b",
+    r"\bmedicat",
+    r"\bprognosis\b",
+    r"\blife expectancy\b",
+    r"\bwhat should (i|we|be) (do|done)\b",
+    r"\bsurvi(ve|val)\b",
+    r"\bgoing to die\b",
+    r"\bdos(e|age) of\b",
+    r"\boperat(e|ion)\b",
     r"\bhow long (will|does|has)\b",
-)  # fmt: skip
+)
 LISTING = _any(
-    r"\bwhat (else )?(can|could|do|are) you (able to )?(measure|answer|tell|do|judge|say|assess|see|find|check|offer|support|detect)",
+    (
+        r"\bwhat (else )?(can|could|do|are) you (able to )?(measure|answer|tell|do|judge|say|"
+        r"assess|see|find|check|offer|support|detect)"
+    ),
     r"\bwhat (can|could) be (measured|answered|judged|assessed|said|checked|seen|found)\b",
-    r"\b(which|what) (measurements?|measures?|tools?|questions?|values?|findings?|things) (are|can|could|do|may|is)\b",
-    r"\bcapabilit(y|ies)\b", r"\bwhat is (possible|available|measurable)\b", r"\blist (all |the |your |of )*(measurements?|tools?|findings?|values?|everything|what)",
-    r"\b(help|options)\W*$", r"\bdescribe (this|the|what)\b", r"\bwhat('s| is| does)? (visible|seen|shown|(this|the) (film|image|picture) show)",
-    r"\bwhat do(es)? (it|this|the (film|image|picture|x-?ray)) show\b", r"\bwhat (do|can) you know\b", r"\bmeasurable (here|on this)\b",
-    r"\bwhat can i ask\b", r"\bwhat questions\b", r"\btell me what you (can|see)\b", r"\bshow (me )?(all|every|your) (measurements?|tools?|values?)\b",
-)  # fmt: skip
+    (
+        r"\b(which|what) (measurements?|measures?|tools?|questions?|values?|findings?|"
+        r"things) (are|can|could|do|may|is)\b"
+    ),
+    r"\bcapabilit(y|ies)\b",
+    r"\bwhat is (possible|available|measurable)\b",
+    r"\blist (all |the |your |of )*(measurements?|tools?|findings?|values?|everything|what)",
+    r"\b(help|options)\W*$",
+    r"\bdescribe (this|the|what)\b",
+    r"\bwhat('s| is| does)? (visible|seen|shown|(this|the) (film|image|picture) show)",
+    r"\bwhat do(es)? (it|this|the (film|image|picture|x-?ray)) show\b",
+    r"\bwhat (do|can) you know\b",
+    r"\bmeasurable (here|on this)\b",
+    r"\bwhat can i ask\b",
+    r"\bwhat questions\b",
+    r"\btell me what you (can|see)\b",
+    r"\bshow (me )?(all|every|your) (measurements?|tools?|values?)\b",
+)
 LIMITS = _any(
-    r"\bwhy (does|do|is|are|can|should|would|must|might)\b.*\b(ap|supine|portable|bedside|lying|inspiration|expiration|rotat\w+|tilt\w*|child\w*|newborns?|neonates?|anteroposterior|film|view|ratio|ctr)\b",
-    r"\b(un)?reliab", r"\blimit(s|ed|ation|ations)\b", r"\bpitfalls?\b", r"\bmisleading\b", r"\bmagnif", r"\bdistort",
-    r"\bwhat (affects|influences|disturbs|falsifies)\b", r"\b(does|do|can|could) .*\b(make|makes|making)\b.*\b(bigger|larger|enlarged|big|wider|smaller)\b",
-    r"\b(affect|influence)s?\b", r"\bvalid (on|for|in)\b", r"\btrust\b",
-)  # fmt: skip
+    (
+        r"\bwhy (does|do|is|are|can|should|would|must|might)\b.*\b(ap|supine|portable|bedside|"
+        r"lying|inspiration|expiration|rotat\w+|tilt\w*|child\w*|newborns?|neonates?|"
+        r"anteroposterior|film|view|ratio|ctr)\b"
+    ),
+    r"\b(un)?reliab",
+    r"\blimit(s|ed|ation|ations)\b",
+    r"\bpitfalls?\b",
+    r"\bmisleading\b",
+    r"\bmagnif",
+    r"\bdistort",
+    r"\bwhat (affects|influences|disturbs|falsifies)\b",
+    (
+        r"\b(does|do|can|could) .*\b(make|makes|making)\b.*\b(bigger|larger|enlarged|big|wider|"
+        r"smaller)\b"
+    ),
+    r"\b(affect|influence)s?\b",
+    r"\bvalid (on|for|in)\b",
+    r"\btrust\b",
+)
 CAUSES = _any(
-    r"\bcaus(e|es|ed|ing)\b", r"\bwhy (would|could|might|can|is|are|does|do)\b", r"\breasons?\b", r"\bdue to\b",
-    r"\bdifferential", r"\b(look|looks|looking) like\b", r"\bmimic", r"\bleads? to\b", r"\bresult of\b", r"\bconfused with\b",
+    r"\bcaus(e|es|ed|ing)\b",
+    r"\bwhy (would|could|might|can|is|are|does|do)\b",
+    r"\breasons?\b",
+    r"\bdue to\b",
+    r"\bdifferential",
+    r"\b(look|looks|looking) like\b",
+    r"\bmimic",
+    r"\bleads? to\b",
+    r"\bresult of\b",
+    r"\bconfused with\b",
     r"\bwhat (diseases?|conditions?|disorders?|illness(es)?)\b",
-)  # fmt: skip
+)
 MEANING = _any(
-    r"\bwhat (does|do|would|could|can|might|may|did) .*\b(suggest|mean|indicate|imply|point|signify|tell|say|hint|stand)",
-    r"\bmeaning of\b", r"\bsignifican(ce|t)\b", r"\bimplications?\b", r"\bconsequences?\b", r"\bconcerning\b", r"\b(dangerous|serious|harmful)\b",
-    r"\b(does|do|would|could|can|may|might) (an? |the )?.*\b(mean|indicate|suggest|imply)\b", r"\bassociated with\b", r"\brelat(ed|ion)\b",
-    r"\bsigns? of what\b", r"\bproves?\b",
-)  # fmt: skip
+    (
+        r"\bwhat (does|do|would|could|can|might|may|did) .*\b(suggest|mean|indicate|imply|"
+        r"point|signify|tell|say|hint|stand)"
+    ),
+    r"\bmeaning of\b",
+    r"\bsignifican(ce|t)\b",
+    r"\bimplications?\b",
+    r"\bconsequences?\b",
+    r"\bconcerning\b",
+    r"\b(dangerous|serious|harmful)\b",
+    r"\b(does|do|would|could|can|may|might) (an? |the )?.*\b(mean|indicate|suggest|imply)\b",
+    r"\bassociated with\b",
+    r"\brelat(ed|ion)\b",
+    r"\bsigns? of what\b",
+    r"\bproves?\b",
+)
 HOW_ASSESSED = _any(
-    r"\bhow (is|are|was|were|do|does|can|would|should) .*\b(measur|assess|diagnos|defin|calculat|determin|comput|judg|recogni[sz]|detect|see|tell|seen|identif|obtained|work)",
-    r"\b(normal|upper|reference|usual) (range|limits?|values?|threshold) (of|for|is)\b", r"\bthreshold\b", r"\bcut.?off\b", r"\bcriteri(a|on)\b",
-    r"\bwhat('s| is| are) (a |an |the )?normal (ctr|cardio|heart|ratio|range|value)", r"\bhow (large|big|high|wide) (is|should|may) (a |an )?normal\b", r"\bdefinition\b",
-    r"\bwhat('s| is) (the )?(upper )?limit\b", r"\bconsidered (normal|enlarged|abnormal)\b", r"\bwhen is (a|the) heart\b",
+    (
+        r"\bhow (is|are|was|were|do|does|can|would|should) .*\b(measur|assess|diagnos|defin|"
+        r"calculat|determin|comput|judg|recogni[sz]|detect|see|tell|seen|identif|obtained|work)"
+    ),
+    r"\b(normal|upper|reference|usual) (range|limits?|values?|threshold) (of|for|is)\b",
+    r"\bthreshold\b",
+    r"\bcut.?off\b",
+    r"\bcriteri(a|on)\b",
+    r"\bwhat('s| is| are) (a |an |the )?normal (ctr|cardio|heart|ratio|range|value)",
+    r"\bhow (large|big|high|wide) (is|should|may) (a |an )?normal\b",
+    r"\bdefinition\b",
+    r"\bwhat('s| is) (the )?(upper )?limit\b",
+    r"\bconsidered (normal|enlarged|abnormal)\b",
+    r"\bwhen is (a|the) heart\b",
     r"\bneeded (to|for)\b",
-)  # fmt: skip
+)
 KNOWLEDGE = _any(
-    r"\bexplain\b", r"\bdefine\b", r"\bwhat('s| is| are) (an?|meant by) ", r"\bdifference between\b", r"\btell me about\b",
-    r"\bwhat('s| is| are) (?!the\b|this|that|there|visible|seen|his|her|wrong|its|your|my|my\b)(?!.*\b(of the|in this|on this|here)\b)\w+", r"\bwhat do(es)? (the |an? )?\w+ do\b", r"\bwhat kind of\b",
-    r"\bhow does\b", r"\bwhy\b", r"\bgeneral(ly)?\b", r"\bfunction of\b",
-)  # fmt: skip
+    r"\bexplain\b",
+    r"\bdefine\b",
+    r"\bwhat('s| is| are) (an?|meant by) ",
+    r"\bdifference between\b",
+    r"\btell me about\b",
+    (
+        r"\bwhat('s| is| are) (?!the\b|this|that|there|visible|seen|his|her|wrong|its|your|my|"
+        r"my\b)(?!.*\b(of the|in this|on this|here)\b)\w+"
+    ),
+    r"\bwhat do(es)? (the |an? )?\w+ do\b",
+    r"\bwhat kind of\b",
+    r"\bhow does\b",
+    r"\bwhy\b",
+    r"\bgeneral(ly)?\b",
+    r"\bfunction of\b",
+)
 LOCATION = _any(
-    r"\bwhere('s)?\b", r"^show\b", r"\bshow (me|us)\b", r"\bcan you show\b", r"\blocat(e|ed|ion|ions)\b", r"\bpoint (to|out|at)\b", r"\boutline\b(?! of)", r"\bmark\b",
-    r"\bhighlight\b", r"\bposition of\b", r"\bbounding box", r"\b(on|in) (what|which) (part|side|area|region|half)\b",
-    r"\b(which|what) side\b", r"\bfind the\b", r"\bcoordinates\b", r"\bdraw\b", r"\bplace of\b", r"\bcircle\b",
-)  # fmt: skip
+    r"\bwhere('s)?\b",
+    r"^show\b",
+    r"\bshow (me|us)\b",
+    r"\bcan you show\b",
+    r"\blocat(e|ed|ion|ions)\b",
+    r"\bpoint (to|out|at)\b",
+    r"\boutline\b(?! of)",
+    r"\bmark\b",
+    r"\bhighlight\b",
+    r"\bposition of\b",
+    r"\bbounding box",
+    r"\b(on|in) (what|which) (part|side|area|region|half)\b",
+    r"\b(which|what) side\b",
+    r"\bfind the\b",
+    r"\bcoordinates\b",
+    r"\bdraw\b",
+    r"\bplace of\b",
+    r"\bcircle\b",
+)
 COMPARISON = _any(
-    r"\bcompar(e|ed|ing|ison)\b", r"\b(larg|bigg|small|wid|narrow|tall|short|high|low|broad|great|long)er\b", r"\bsymmetr", r"\basymmetr",
-    r"\b(same|equal|equally|similar|different|unequal)\b", r"\bdiffer(ence)?s?\b", r"\bvs\b", r"\bversus\b", r"\bratio of\b",
-    r"\bas (big|large|wide|tall|high) as\b", r"\b(larg|bigg|small|wid)est\b",
-)  # fmt: skip
+    r"\bcompar(e|ed|ing|ison)\b",
+    r"\b(larg|bigg|small|wid|narrow|tall|short|high|low|broad|great|long)er\b",
+    r"\bsymmetr",
+    r"\basymmetr",
+    r"\b(same|equal|equally|similar|different|unequal)\b",
+    r"\bdiffer(ence)?s?\b",
+    r"\bvs\b",
+    r"\bversus\b",
+    r"\bratio of\b",
+    r"\bas (big|large|wide|tall|high) as\b",
+    r"\b(larg|bigg|small|wid)est\b",
+)
 VALUE = _any(
-    r"\bhow (wide|big|large|high|broad|many|much|tall|long|tilted|rotated|strongly|strong|far|small|crooked)\b", r"\bwhat('s| is| are|s)\b", r"\bmeasure\b", r"\bcalculate\b",
-    r"\bcompute\b", r"\bgive\b", r"\btell me\b", r"\bdetermine\b", r"\bestimate\b", r"\bvalue\b", r"\bget\b", r"\breport\b",
-    r"\b(i|we) (need|want|would like)\b", r"\bin (mm|cm|millimet\w+|centimet\w+|pixels?|degrees?)\b", r"\bdegrees?\b", r"\bnumber\b", r"\bto know\b", r"\bquantify\b",
-    r"\bwhich\b.*\bratio\b", r"\bat what\b", r"\bangle\b", r"\bexact\b",
-)  # fmt: skip
+    (
+        r"\bhow (wide|big|large|high|broad|many|much|tall|long|tilted|rotated|strongly|strong|"
+        r"far|small|crooked)\b"
+    ),
+    r"\bwhat('s| is| are|s)\b",
+    r"\bmeasure\b",
+    r"\bcalculate\b",
+    r"\bcompute\b",
+    r"\bgive\b",
+    r"\btell me\b",
+    r"\bdetermine\b",
+    r"\bestimate\b",
+    r"\bvalue\b",
+    r"\bget\b",
+    r"\breport\b",
+    r"\b(i|we) (need|want|would like)\b",
+    r"\bin (mm|cm|millimet\w+|centimet\w+|pixels?|degrees?)\b",
+    r"\bdegrees?\b",
+    r"\bnumber\b",
+    r"\bto know\b",
+    r"\bquantify\b",
+    r"\bwhich\b.*\bratio\b",
+    r"\bat what\b",
+    r"\bangle\b",
+    r"\bexact\b",
+)
 PRESENCE = _any(
-    r"^(is|are|was|were|does|do|did|has|have|can|could|any|no|signs?|evidence|isn't|aren't|doesn't|don't)\b",
-    r"\b(is|are) there\b", r"\bany\b", r"\b(see|visible|present|exclude|rule out)\b", r"\b(evidence|signs?) (of|for)\b", r"\bcheck\b", r"\blook for\b",
-    r"\bsuffer", r"\bhave\b", r"\bhas\b",
-)  # fmt: skip
+    (
+        r"^(is|are|was|were|does|do|did|has|have|can|could|any|no|signs?|evidence|isn't|aren't|"
+        r"doesn't|don't)\b"
+    ),
+    r"\b(is|are) there\b",
+    r"\bany\b",
+    r"\b(see|visible|present|exclude|rule out)\b",
+    r"\b(evidence|signs?) (of|for)\b",
+    r"\bcheck\b",
+    r"\blook for\b",
+    r"\bsuffer",
+    r"\bhave\b",
+    r"\bhas\b",
+)
 NORMAL = re.compile(
-    r"\b(normal(ly)?|normal-sized|ok|okay|fine|healthy|unremarkable|within (normal |the )*(limits|range)|regular|good|adequate|sufficient|acceptable|correct|proper(ly)?|alright|right size|enough)\b"
+    r"\b(normal(ly)?|normal-sized|ok|okay|fine|healthy|unremarkable|within (normal |"
+    r"the )*(limits|range)|regular|good|adequate|sufficient|acceptable|correct|proper(ly)?|"
+    r"alright|right size|enough)\b"
 )
 BAD = re.compile(
-    r"\b(bad|poor|poorly|low|inadequate|insufficient|terrible|unusable|useless|awful|not good enough|suboptimal)\b"
+    r"\b(bad|poor|poorly|low|inadequate|insufficient|terrible|unusable|useless|awful|"
+    r"not good enough|suboptimal)\b"
 )
 ABOUT_FILM = _any(
-    r"\b(usable|useable|useful|diagnostic|readable|interpretable|gradable|assessable|reportable)\b",
-    r"\b(image|film|picture|photo|technical|x-?ray|radiograph|scan)('s)? quality\b", r"\bquality (of|good|ok|okay|fine|sufficient|adequate|enough|acceptable)\b",
-    r"\bquality\b", r"\b(good|ok|okay|decent|proper|bad|poor|adequate|technically) (\w+ )?(film|image|picture|x-?ray|radiograph|scan|quality|adequate|good)\b",
-    r"\b(film|image|picture|x-?ray|radiograph|scan) (is )?(good|ok|okay|fine|bad|poor|adequate|clear|sharp) (enough)?",
-    r"\bcan (you|i|we|one) (use|read|trust|assess|interpret)\b", r"\ballow a diagnosis\b", r"\bwell (taken|exposed|positioned)\b",
-)  # fmt: skip
+    (
+        r"\b(usable|useable|useful|diagnostic|readable|interpretable|gradable|assessable|"
+        r"reportable)\b"
+    ),
+    r"\b(image|film|picture|photo|technical|x-?ray|radiograph|scan)('s)? quality\b",
+    r"\bquality (of|good|ok|okay|fine|sufficient|adequate|enough|acceptable)\b",
+    r"\bquality\b",
+    (
+        r"\b(good|ok|okay|decent|proper|bad|poor|adequate|technically) (\w+ )?(film|image|"
+        r"picture|x-?ray|radiograph|scan|quality|adequate|good)\b"
+    ),
+    (
+        r"\b(film|image|picture|x-?ray|radiograph|scan) (is )?(good|ok|okay|fine|bad|poor|"
+        r"adequate|clear|sharp) (enough)?"
+    ),
+    r"\bcan (you|i|we|one) (use|read|trust|assess|interpret)\b",
+    r"\ballow a diagnosis\b",
+    r"\bwell (taken|exposed|positioned)\b",
+)
 UNUSABLE = re.compile(
-    r"\b(unusable|useless|bad|poor|poorly|low|non-?diagnostic|inadequate|insufficient|terrible|unreadable|suboptimal)\b"
+    r"\b(unusable|useless|bad|poor|poorly|low|non-?diagnostic|inadequate|insufficient|"
+    r"terrible|unreadable|suboptimal)\b"
 )
 LIMIT = re.compile(
-    r"(?P<word>above|over|greater than|more than|larger than|bigger than|exceed\w*|higher than|at least|>=?|≥|"
-    r"below|under|less than|smaller than|lower than|at most|<=?|≤)\s*(?:than\s+)?(?P<value>\d+(?:[.,]\d+)?)\s*(?P<unit>%|percent|mm|cm)?"
+    r"(?P<word>above|over|greater than|more than|larger than|bigger than|exceed\w*|"
+    r"higher than|at least|>=?|≥|"
+    r"below|under|less than|smaller than|lower than|at most|<=?|"
+    r"≤)\s*(?:than\s+)?(?P<value>\d+(?:[.,]\d+)?)\s*(?P<unit>%|percent|mm|cm)?"
 )
 BELOW_WORDS = ("below", "under", "less", "smaller", "lower", "at most", "<", "≤")
 LARGER = re.compile(r"\b(larg|bigg|wid|tall|high|broad|great|long)er\b|\b(larg|bigg|wid)est\b")
 SMALLER = re.compile(r"\b(small|narrow|short|low)er\b|\bsmallest\b")
+ALL_NORMAL = re.compile(
+    r"^(is )?(this|it|everything|all|the (film|image|x-?ray))?\s*(is |looks? )?"
+    r"(normal|ok|okay|fine|healthy|unremarkable|alright)\b"
+)

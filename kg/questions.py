@@ -108,10 +108,7 @@ def _clause(clause: str, graph: Graph) -> _Read:
         return _Read(bare)
     if found and re.search(r"\b(this|it|film|image|picture|x-?ray|chest)\b", low) and say.NORMAL.search(low):
         return _Read([Asked(kind="presence", concept="abnormality", polarity="absent")])
-    if not found and re.search(
-        r"^(is )?(this|it|everything|all|the (film|image|x-?ray))?\s*(is |looks? )?(normal|ok|okay|fine|healthy|unremarkable|alright)\b",
-        low,
-    ):
+    if not found and say.ALL_NORMAL.search(low):
         return _Read([Asked(kind="presence", concept="abnormality", polarity="absent")])
     return _Read([], unlinked=reading.unlinked_phrases(low, found) if say.PRESENCE.search(low) else [])
 
@@ -144,7 +141,7 @@ def _topic(low: str, found: Sequence[Mention], graph: Graph) -> str:
 
 
 def _names_no_number(choices: Sequence[Choice]) -> bool:
-    """Whether choices name findings, although the stem alone would ask for a number ("heart size: normal / enlarged")."""
+    """Whether choices name findings although the stem alone asks for a number ("heart size: normal / enlarged")."""
     return any(c.concept for c in choices) and all(c.low is None and c.high is None for c in choices)
 
 

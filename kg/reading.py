@@ -10,36 +10,76 @@ from secondread.kg.patterns import BAD, BELOW_WORDS, LARGER, LIMIT, NORMAL, SMAL
 
 ENLARGED = "enlarged_cardiac_silhouette"
 RATIO = "cardiothoracic_ratio"
-_BIG = r"\b(enlarg\w*|big|bigger|large|larger|wide|wider|widened|broad|dilated|prominent|increased|too (big|large|wide)|huge|massive|oversized|bulky|magnified)\b"
+_BIG = (
+    r"\b(enlarg\w*|big|bigger|large|larger|wide|wider|widened|broad|dilated|prominent|"
+    r"increased|too (big|large|wide)|huge|massive|oversized|bulky|magnified)\b"
+)
 _ADJECTIVES: dict[str, tuple[tuple[str, str, bool], ...]] = {
-    "heart": ((r"\bon the (right|wrong)\b", "dextrocardia", True), (r"\b(on|to|in) the left\b", "dextrocardia", False),
-              (_BIG, ENLARGED, True), (r"\b(small|tiny|narrow|smaller)\b", "small_heart", True)),
-    "mediastinum": ((_BIG, "widened_mediastinum", True), (r"\b(shift\w*|displaced|pushed|pulled)\b", "mediastinal_shift", True),
-                    (r"\b(midline|central|centered|narrow)\b", "mediastinal_shift", False)),
-    "trachea": ((r"\b(deviat\w*|shift\w*|displaced|pushed|pulled|bent)\b", "tracheal_deviation", True),
-                (r"\b(midline|central|centered|centred|straight|middle)\b", "tracheal_deviation", False)),
-    "aorta": ((r"\b(tortuous|unfolded|winding|elongated)\b", "aortic_tortuosity", True), (r"\bcalcif\w*\b", "aortic_calcification", True),
-              (_BIG, "aortic_enlargement", True)),
-    "diaphragm": ((r"\bflat\w*\b", "flattened_diaphragm", True), (r"\b(elevated|raised|high|higher)\b", "elevated_hemidiaphragm", True)),
+    "heart": (
+        (r"\bon the (right|wrong)\b", "dextrocardia", True),
+        (r"\b(on|to|in) the left\b", "dextrocardia", False),
+        (_BIG, ENLARGED, True),
+        (r"\b(small|tiny|narrow|smaller)\b", "small_heart", True),
+    ),
+    "mediastinum": (
+        (_BIG, "widened_mediastinum", True),
+        (r"\b(shift\w*|displaced|pushed|pulled)\b", "mediastinal_shift", True),
+        (r"\b(midline|central|centered|narrow)\b", "mediastinal_shift", False),
+    ),
+    "trachea": (
+        (r"\b(deviat\w*|shift\w*|displaced|pushed|pulled|bent)\b", "tracheal_deviation", True),
+        (r"\b(midline|central|centered|centred|straight|middle)\b", "tracheal_deviation", False),
+    ),
+    "aorta": (
+        (r"\b(tortuous|unfolded|winding|elongated)\b", "aortic_tortuosity", True),
+        (r"\bcalcif\w*\b", "aortic_calcification", True),
+        (_BIG, "aortic_enlargement", True),
+    ),
+    "diaphragm": (
+        (r"\bflat\w*\b", "flattened_diaphragm", True),
+        (r"\b(elevated|raised|high|higher)\b", "elevated_hemidiaphragm", True),
+    ),
     "hilum": ((_BIG, "hilar_enlargement", True),),
-    "costophrenic_angle": ((r"\bblunt\w*\b", "blunted_costophrenic_angle", True), (r"\b(sharp|clear|free|open)\b", "blunted_costophrenic_angle", False)),
-    "lung": ((r"\b(clear|free)\b", "lung_opacity", False), (r"\bcollapsed?\b", "pneumothorax", True), (r"\b(white|opaque|dense)\b", "lung_opacity", True),
-             (r"\b(inflated|expanded|aerated)\b", "poor_inspiration", False)),
+    "costophrenic_angle": (
+        (r"\bblunt\w*\b", "blunted_costophrenic_angle", True),
+        (r"\b(sharp|clear|free|open)\b", "blunted_costophrenic_angle", False),
+    ),
+    "lung": (
+        (r"\b(clear|free)\b", "lung_opacity", False),
+        (r"\bcollapsed?\b", "pneumothorax", True),
+        (r"\b(white|opaque|dense)\b", "lung_opacity", True),
+        (r"\b(inflated|expanded|aerated)\b", "poor_inspiration", False),
+    ),
     "rib": ((r"\b(broken|fractur\w*|cracked)\b", "rib_fracture", True),),
     "clavicle": ((r"\b(broken|fractur\w*|cracked)\b", "clavicle_fracture", True),),
-    "thoracic_spine": ((r"\b(curved|bent|crooked)\b", "scoliosis", True), (r"\b(broken|fractur\w*)\b", "vertebral_fracture", True), (r"\bstraight\b", "scoliosis", False)),
+    "thoracic_spine": (
+        (r"\b(curved|bent|crooked)\b", "scoliosis", True),
+        (r"\b(broken|fractur\w*)\b", "vertebral_fracture", True),
+        (r"\bstraight\b", "scoliosis", False),
+    ),
     "thoracic_cage": ((r"\b(broken|fractur\w*)\b", "fracture", True),),
     "pleura": ((r"\bthick\w*\b", "pleural_thickening", True),),
     "left_atrium": ((_BIG, "enlarged_left_atrium", True),),
     "pulmonary_artery": ((_BIG, "enlarged_pulmonary_artery", True),),
-}  # fmt: skip
+}
 """Anatomy + adjective -> (finding, whether the adjective says that it is present)."""
 _NORMAL_MEANS = {
-    "heart": ENLARGED, "mediastinum": "widened_mediastinum", "trachea": "tracheal_deviation", "aorta": "aortic_enlargement",
-    "hilum": "hilar_enlargement", "lung": "abnormality", "diaphragm": "elevated_hemidiaphragm", "thorax": "abnormality",
-    "costophrenic_angle": "blunted_costophrenic_angle", "thoracic_cage": "fracture", "rib": "rib_fracture", "clavicle": "clavicle_fracture",
-    "pleura": "pleural_thickening", "thoracic_spine": "scoliosis", "frontal_chest_radiograph": "abnormality",
-}  # fmt: skip
+    "heart": ENLARGED,
+    "mediastinum": "widened_mediastinum",
+    "trachea": "tracheal_deviation",
+    "aorta": "aortic_enlargement",
+    "hilum": "hilar_enlargement",
+    "lung": "abnormality",
+    "diaphragm": "elevated_hemidiaphragm",
+    "thorax": "abnormality",
+    "costophrenic_angle": "blunted_costophrenic_angle",
+    "thoracic_cage": "fracture",
+    "rib": "rib_fracture",
+    "clavicle": "clavicle_fracture",
+    "pleura": "pleural_thickening",
+    "thoracic_spine": "scoliosis",
+    "frontal_chest_radiograph": "abnormality",
+}
 """Anatomy -> the finding that its being "normal" rules out."""
 _SAME = {"cardiac_silhouette": "heart", "right_lung": "lung", "left_lung": "lung", "aortic_arch": "aorta"}
 _JUDGED = ("finding", "disease", "device", "quality", "view", "position", "population")
@@ -129,17 +169,18 @@ def _by_adjective(
             said = present != negative
             side = m.laterality if concept not in ("heart", "mediastinum") else None
             threshold = limit[0] if limit and finding == ENLARGED and limit[0] <= 1 else None
-            polarity = "present" if said else "absent"
             return [
-                Asked(kind=_kind_of(finding), concept=finding, polarity=polarity, laterality=side, threshold=threshold)
-            ]  # type: ignore[arg-type]  # values of the literals
+                Asked(
+                    kind="quality" if finding == "poor_inspiration" else "presence",
+                    concept=finding,
+                    polarity="present" if said else "absent",
+                    laterality=side,
+                    threshold=threshold,
+                )
+            ]
     if normal and concept in _NORMAL_MEANS and not any(a.polarity == "present" for a in made):
         return [Asked(kind="presence", concept=_NORMAL_MEANS[concept], polarity="absent")]
     return []
-
-
-def _kind_of(finding: str) -> str:
-    return "quality" if finding == "poor_inspiration" else "presence"
 
 
 def limit_of(low: str) -> tuple[float, str] | None:
@@ -221,12 +262,18 @@ def values(low: str, found: Sequence[Mention], graph: Graph) -> list[Asked]:
     if made:
         return _distinct(made)
     if re.search(
-        r"\bhow (strongly |much |far |badly )?(tilted|rotated|crooked|turned|askew)\b|\bdegrees?\b|\b(tilt|rotation)\b",
+        (
+            r"\bhow (strongly |much |far |badly )?(tilted|rotated|crooked|turned|askew)\b|"
+            r"\bdegrees?\b|\b(tilt|rotation)\b"
+        ),
         low,
     ) and any(m.concept == "rotated_film" for m in found):
         return [Asked(kind="value", concept="in_plane_rotation")]
     sized = re.search(
-        r"\bhow (wide|big|large|broad|small|tall|high|long)\b|\b(size|width|diameter|dimensions?|extent)\b|\bmeasure\b",
+        (
+            r"\bhow (wide|big|large|broad|small|tall|high|long)\b|\b(size|width|diameter|"
+            r"dimensions?|extent)\b|\bmeasure\b"
+        ),
         low,
     )
     if not sized:
@@ -244,11 +291,15 @@ def values(low: str, found: Sequence[Mention], graph: Graph) -> list[Asked]:
 
 
 _PHRASE = re.compile(
-    r"(?:\b(?:is|are|was|were) there|\bany(?: signs?| evidence| hint)?(?: of| for)?|\bsigns? of|\bevidence (?:of|for)|\b(?:has|have|having|got|shows?|see|suffers? from|rule out|exclude)|^is (?:it|this|that)|\bpresence of|\bcheck for|\blook for)"
-    r"\s+(?:(?:any|an?|the|some|signs? of|evidence of|got|also)\s+)*(?P<phrase>[^\W\d_][^?.!,;:]*)"
+    r"(?:\b(?:is|are|was|were) there|\bany(?: signs?| evidence| hint)?(?: of| for)?|"
+    r"\bsigns? of|\bevidence (?:of|for)|\b(?:has|have|having|got|shows?|see|suffers? from|"
+    r"rule out|exclude)|^is (?:it|this|that)|\bpresence of|\bcheck for|\blook for)"
+    r"\s+(?:(?:any|an?|the|some|signs? of|evidence of|got|"
+    r"also)\s+)*(?P<phrase>[^\W\d_][^?.!,;:]*)"
 )
 _TAIL = re.compile(
-    r"\s+(?:on|in|at|to) (?:this|the|that|my|his|her|image|film|here|x).*$|\s+(?:here|visible|present|seen|please|pls|or not)\b.*$"
+    r"\s+(?:on|in|at|to) (?:this|the|that|my|his|her|image|film|here|x).*$|\s+(?:here|"
+    r"visible|present|seen|please|pls|or not)\b.*$"
 )
 
 

@@ -114,7 +114,7 @@ def _entails(edge: Edge) -> bool:
 def excluded(graph: Graph, said: Mapping[str, str]) -> list[Edge]:
     """Edges that the given polarities break together, with what follows from them.
 
-    `a excludes b` is broken when both are present; `a is_a b` and a strict `a implies b` when a is present and b absent.
+    `a excludes b` is broken when both are present; `a is_a b` and a strict `a implies b` when only a is present.
     """
     everything = {**implied(graph, said), **said}
     broken: list[Edge] = []
@@ -173,7 +173,10 @@ def how_to_add(graph: Graph, concept: str, capability: str) -> str:
             f"`{ENTRY_POINT}`."
         )
     if capability in ("age_record", "acquisition_record"):
-        return f"Missing: the image file does not say it and no installed tool tells {name} from the pixels; state it when asking."
+        return (
+            f"Missing: the image file does not say it and no installed tool tells {name} from the pixels; "
+            "state it when asking."
+        )
     article = "an" if needed.name[0] in "aeiou" else "a"
     return (
         f"Missing: {article} {needed.name}. To add one, install a package that offers a tool establishing `{concept}` "
@@ -184,7 +187,8 @@ def how_to_add(graph: Graph, concept: str, capability: str) -> str:
 Topic = Literal["all", "causes", "meaning", "limits", "assessment", "place"]
 _TOPICS: dict[str, tuple[tuple[str, str], ...]] = {
     "meaning": (("suggests", "out"), ("may_indicate", "out"), ("implies", "out"), ("seen_as", "in")),
-    "causes": (("may_indicate", "out"), ("suggests", "out"), ("seen_as", "in"), ("mimics", "in"), ("differential", "both")),
+    "causes": (("may_indicate", "out"), ("suggests", "out"), ("seen_as", "in"), ("mimics", "in"),
+               ("differential", "both")),
     "limits": (("limited_by", "out"), ("magnifies", "both"), ("mimics", "in"), ("hides", "in")),
     "assessment": (("assessed_by", "out"), ("suggested_by", "out"), ("derived_from", "out"), ("measured_on", "out"),
                    ("established_by", "out"), ("requires_capability", "out")),

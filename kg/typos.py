@@ -5,22 +5,22 @@ from functools import lru_cache
 
 SHORTEST = 7
 """Letters; a shorter word has too many neighbours."""
-_ORDINARY = frozenset(
-    """
-abdominal another measure measured measuring measures measurement compare compared comparison between patient picture
-image question answer because whether something anything everything nothing general possible probably radiology doctor
-hospital therapy medical display explain describe present absence reading report reported several through without
-within distance capital country weather history position interior superior inferior anterior posterior interval internal
-external transfer section session surface surgery surgical natural numeral central control contrast contract content
-context suggest suggests expected exposed exposure rotate rotates rotation location locations located relation function
-fraction fractional friction attraction extraction inspection injection infection inflection reflection rejection
-selection collection correction direction dissection affection perfection perfusion profusion diffusion confusion
-infusion suffusion transfusion edition emotion notion section version diversion aversion inversion conversion
-clinical chemical physical physics cardinal carnival cordial cardiology criminal thoracotomy pneumonectomy
-underwater overtone expose exposes lateral literal collateral portal postal partial particle article
-measurable reasonable suitable portables inspire inspired expire expired expiry heading hearing
-""".split()
-)
+_WORDS = """
+abdominal another measure measured measuring measures measurement compare compared comparison between patient
+picture image question answer because whether something anything everything nothing general possible probably
+radiology doctor hospital therapy medical display explain describe present absence reading report reported
+several through without within distance capital country weather history position interior superior inferior
+anterior posterior interval internal external transfer section session surface surgery surgical natural
+numeral central control contrast contract content context suggest suggests expected exposed exposure rotate
+rotates rotation location locations located relation function fraction fractional friction attraction
+extraction inspection injection infection inflection reflection rejection selection collection correction
+direction dissection affection perfection perfusion profusion diffusion confusion infusion suffusion
+transfusion edition emotion notion section version diversion aversion inversion conversion clinical chemical
+physical physics cardinal carnival cordial cardiology criminal thoracotomy pneumonectomy underwater overtone
+expose exposes lateral literal collateral portal postal partial particle article measurable reasonable
+suitable portables inspire inspired expire expired expiry heading hearing
+"""
+_ORDINARY = frozenset(_WORDS.split())
 """Words near a term of the graph that mean something else."""
 
 

@@ -5,7 +5,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_WORD = re.compile("[^\\W_]+(?:['\u2019][^\\W_]+)?")
 _SPELLINGS = (("oedem", "edem"), ("haem", "hem"), ("oesoph", "esoph"), ("anaem", "anem"), ("paed", "ped"),
               ("tumour", "tumor"), ("foet", "fet"), ("ischaem", "ischem"), ("goitre", "goiter"),
               ("colour", "color"), ("dilatation", "dilation"), ("grey", "gray"))  # fmt: skip
@@ -31,7 +31,7 @@ class Word(NamedTuple):
 def fold_word(word: str) -> str:
     """Lower case, no accents, American spelling, singular."""
     plain = unicodedata.normalize("NFKD", word.casefold())
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).replace("’", "'")
+    plain = "".join(c for c in plain if not unicodedata.combining(c)).replace("\u2019", "'")
     if plain.endswith("'s"):
         plain = plain[:-2]
     for british, american in _SPELLINGS:

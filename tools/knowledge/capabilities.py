@@ -51,7 +51,7 @@ def fit(card: Card, info: ImageInfo | None) -> str:
     open_points = []
     if card.views and info.view not in card.views:
         open_points.append("the view is not stated" if info.view == "UNKNOWN" else f"this is a {info.view} view")
-    if card.modality and info.modality not in ("UNKNOWN", *card.modality):
+    if card.modality and info.modality is not None and info.modality not in card.modality:
         open_points.append(f"this is a {info.modality} image")
     if card.population == "adult":
         if info.age_years is None:
