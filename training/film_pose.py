@@ -24,7 +24,7 @@ COPIES = 3
 CUT = 0.12
 MOST_PER_SOURCE = 800
 CUT_COPIES = 8
-MOST_CUT = 0.4
+MOST_CUT = 0.5
 """Training copies for the cut lack up to this share of the width at the image left, half of them nothing."""
 CUT_RIDGE = 0.02
 TOLD_CUTS = (0.1, 0.2, 0.3)

@@ -1,5 +1,7 @@
 """Cut out and enlarge part of a film for a second look."""
 
+from math import ceil, floor
+
 from pydantic import Field
 
 from secondread.schema.errors import UsageError
@@ -33,14 +35,19 @@ class CropRequest(ToolRequest):
     scale: float = Field(default=1.0, gt=0, le=8, allow_inf_nan=False)
 
 
+def whole(low: float, high: float, size: int) -> tuple[float, float]:
+    """A span widened to whole pixels, from outer edge to outer edge, and cut at the border of the film."""
+    return max(floor(low + 0.5) - 0.5, -0.5), min(ceil(high + 0.5) - 0.5, size - 0.5)
+
+
 @tool(CARD, request=CropRequest, result=DerivedImage, summary=lambda result: summarise(result))
 def crop(request: CropRequest, ctx: Context) -> DerivedImage:
     """Cut out and enlarge a box of a film, to look at it a second time; regions resolve to the whole film."""
     if request.image is None:
         raise UsageError("crop needs an image id.")
     ref = ctx.info(request.image).ref
-    x0, y0 = max(request.x0, -0.5), max(request.y0, -0.5)
-    x1, y1 = min(request.x1, ref.columns - 0.5), min(request.y1, ref.rows - 0.5)
+    x0, x1 = whole(request.x0, request.x1, ref.columns)
+    y0, y1 = whole(request.y0, request.y1, ref.rows)
     if x1 - x0 < SMALLEST or y1 - y0 < SMALLEST:
         raise UsageError(
             f"The box holds less than {SMALLEST} x {SMALLEST} pixels of the film.",

@@ -16,6 +16,8 @@ from secondread.schema.record import Record
 from secondread.tools.quality.grid import Grey
 
 SIDE = 16
+SURE = 0.95
+"""An upright film is set right before its sides are judged only when it reads as inverted with this score."""
 WEIGHTS = Path(__file__).with_name("pose.json")
 
 
@@ -29,7 +31,7 @@ class Pose(Record):
     quarter_turns: int
     """Quarter turns counter-clockwise that would set the film upright, by the best reading."""
     missing: float
-    """Estimated share of the width that was cut off at the worse side, 0 to 1."""
+    """Estimated share of the width that was cut off at the worse side, 0 to 1; means nothing on a turned film."""
 
 
 def features(film: Grey) -> NDArray[np.float64]:
@@ -93,11 +95,10 @@ def pose(film: Grey) -> Pose:
     stored = maps()
     values = features(film)
     scores = readings(values, np.reshape(stored.pose, (SIDE, SIDE)))
-    turns, negative = np.unravel_index(int(np.argmax(scores)), scores.shape)
-    upright = np.rot90(-values if negative else values, int(turns))
+    inverted = float(scores[0, 1]) >= SURE
     return Pose(
         inverted=float(scores[:, 1].sum()),
         turned=float(np.clip(1.0 - scores[0].sum(), 0.0, 1.0)),
-        quarter_turns=int(turns),
-        missing=missing(upright, np.reshape(stored.cut, (SIDE, SIDE)), stored.cut_offset),
+        quarter_turns=int(np.argmax(scores.sum(axis=1))),
+        missing=missing(-values if inverted else values, np.reshape(stored.cut, (SIDE, SIDE)), stored.cut_offset),
     )

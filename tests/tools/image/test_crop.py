@@ -17,10 +17,10 @@ def ctx(lend):
 
 
 def test_a_box_is_cut_and_enlarged(ctx):
-    found = run(ctx, x0=10, y0=20, x1=60, y1=80, scale=2.0)
+    found = run(ctx, x0=10.2, y0=19.5, x1=60, y1=80.4, scale=2.0)
     assert found.image == "img-0000000000000002"
     assert ctx.derived == [(found.box, 2.0)]
-    assert (found.box.x0, found.box.y1) == (10, 80)
+    assert (found.box.x0, found.box.y0, found.box.x1, found.box.y1) == (9.5, 19.5, 60.5, 80.5)
 
 
 def test_a_box_that_reaches_beyond_the_film_is_clipped_to_it(ctx):
