@@ -145,5 +145,5 @@ def _lead(verdict: Verdict | None, abstained: bool, reasons: Sequence[str], labe
     if label is not None:
         return f"{label}." if label == text else f"{label} ({text})."
     if abstained:
-        return "No verdict: " + "; ".join(reasons) + "." if reasons else "No verdict."
+        return "No verdict: " + "; ".join(r.rstrip(".") for r in reasons) + "." if reasons else "No verdict."
     return {"yes": "Yes.", "no": "No."}.get(verdict or "", "")

@@ -65,11 +65,11 @@ class Settings(Record):
     """Rounds of think, act and rethink."""
     max_calls: Annotated[int, Field(ge=1, le=10_000)] = 48
     """Tool calls of one run."""
-    max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 180.0
+    max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 300.0
     """Wall-clock time of one run."""
     max_tokens: Annotated[int, Field(ge=1)] = 200_000
     """Tokens that a chat planner may use in one run."""
-    tool_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
+    tool_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
     """Upper bound on one tool call; a card may ask for less."""
     rethink: bool = True
     """Second look: checks, closer looks and belief revision between rounds. Off only for experiments."""

@@ -43,7 +43,9 @@ def measured_text(found: Measurement, graph: Graph) -> str:
     if found.interval is not None:
         low, high = found.interval.low, found.interval.high
         digits = 2 if found.unit == "1" else (1 if found.unit == "deg" else 0)
-        text += f" ({low:.{digits}f}-{high:.{digits}f}, {found.interval.level:.0%} interval)".replace("%", " %")
+        dash = "-" if low >= 0 else " to "
+        level = f"{100 * found.interval.level:.0f} %"
+        text += f" ({low:.{digits}f}{dash}{high:.{digits}f}, {level} interval)"
     return text
 
 
@@ -122,6 +124,8 @@ def _measured(prop: Proposition, judged: Judgement, maker: _Maker, graph: Graph)
     text = f"This lies above {limit}" if yes else f"This does not lie above {limit}"
     if name:
         text += f": {name}" if yes else f": no {name}"
+    if found.threshold is not None and found.value < 0:
+        text = name[0].upper() + name[1:] if yes else f"No {name}"  # a limit on the size, not on the signed value
     maker.add(
         prop.concept,
         "present" if yes else "absent",
@@ -185,6 +189,9 @@ def _finding(prop: Proposition, judged: Judgement, findings: Findings, maker: _M
 
 
 def _paths(found: GraphPaths, maker: _Maker) -> None:
+    told: set[str] = set()
     for path in found.paths[:MAX_PATHS]:
-        text = "; ".join(edge.text.rstrip(".") for edge in path)
-        maker.add(path[0].subject, "present", text)
+        fresh = [edge for edge in path if edge.text not in told]
+        told.update(edge.text for edge in fresh)
+        if fresh:
+            maker.add(fresh[0].subject, "present", "; ".join(edge.text.rstrip(".") for edge in fresh))

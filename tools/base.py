@@ -60,7 +60,7 @@ class Card(Record):
     """False: run by the intake or by other tools only, not offered as a move of its own."""
     cost_seconds: float = 0.01
     """Typical time on two CPU cores; a hint for planning, not a promise."""
-    timeout_seconds: float = 60.0
+    timeout_seconds: float = 120.0
     licence: str = "Apache-2.0"
     intended_use: str = "Research use only; not a medical device."
     limits: tuple[str, ...] = ()

@@ -1,15 +1,19 @@
 """What can be said of the film itself: its view and population, and its quality."""
 
+from statistics import NormalDist
+
 from secondread.agent.judging.judgement import Judgement, Outcome, last_on
 from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.rules import STRONG_ROTATION_DEGREES
 from secondread.agent.run import Run
-from secondread.schema.evidence import Evidence, Findings, Measurements, QualityReport
+from secondread.schema.evidence import Evidence, Findings, Measurement, Measurements, QualityReport
 from secondread.schema.image import ImageInfo
 from secondread.tools.quality.answers import answers
 
 ROTATED = "rotated_film"
 UNCALIBRATED = "uncalibrated"
+SURE = 0.8
+"""Share of the tilt's error distribution that must lie on one side of the limit."""
 
 
 def known_from_header(concept: str, info: ImageInfo) -> tuple[Outcome, str] | None:
@@ -103,13 +107,9 @@ def _tilt(prop: Proposition, image: str, ledger: dict[str, Evidence]) -> Judgeme
     if tilt is None or tilt.value is None:
         why = tilt.not_measurable if tilt is not None and tilt.not_measurable else "the tilt was not measurable"
         return _undecided(prop, (item.id,), why)
-    margin = 1.645 * (tilt.spread or 0.0)
-    low, high = abs(tilt.value) - margin, abs(tilt.value) + margin
-    outcome: Outcome = "indeterminate"
-    if low > STRONG_ROTATION_DEGREES:
-        outcome = "yes"
-    elif high < STRONG_ROTATION_DEGREES:
-        outcome = "no"
+    limit = tilt.threshold.value if tilt.threshold else STRONG_ROTATION_DEGREES
+    beyond = _beyond(tilt, limit)
+    outcome: Outcome = "yes" if beyond >= SURE else "no" if beyond <= 1 - SURE else "indeterminate"
     return Judgement(
         proposition=prop.id,
         concept=prop.concept,
@@ -121,13 +121,23 @@ def _tilt(prop: Proposition, image: str, ledger: dict[str, Evidence]) -> Judgeme
         ),
         evidence=(item.id,),
         measurement=tilt,
-        threshold=STRONG_ROTATION_DEGREES,
+        threshold=limit,
         reasons=("the tilt is too close to the limit",) if outcome == "indeterminate" else (),
         caveats=(
             "turning of the patient about the long axis is not judged: no installed tool finds the clavicles",
             *tilt.caveats,
         ),
     )
+
+
+def _beyond(tilt: Measurement, limit: float) -> float:
+    """P(|tilt| > limit) under a normal error as wide as the measurement's 90 % interval."""
+    value, interval = tilt.value or 0.0, tilt.interval
+    deviation = (interval.high - interval.low) / (2 * 1.645) if interval else 0.0
+    if deviation == 0.0:
+        return float(abs(value) > limit)
+    normal = NormalDist(value, deviation)
+    return normal.cdf(-limit) + 1 - normal.cdf(limit)
 
 
 def _undecided(

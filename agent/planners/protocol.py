@@ -45,8 +45,14 @@ class ProtocolPlanner:
         """Each claim in its own words."""
         return [Sentence(text=c.text, claims=(c.id,)) for c in claims]
 
-    def tools_for(self, concept: str, cards: Sequence[Card]) -> list[str]:
-        """Tools that establish a concept or a measurement by which it is assessed, and those that check its limits."""
+    def tools_for(self, concept: str, cards: Sequence[Card], *, limits: bool) -> list[str]:
+        """Tools that establish a concept or a measurement by which it is assessed.
+
+        Args:
+            concept: What is asked about.
+            cards: Tools on offer.
+            limits: Also name the tools that check what limits these measurements, as a verdict needs.
+        """
         direct = [c.name for c in cards if concept in c.establishes]
         measurements = [a.measurement for a in assessments(self.graph, concept)]
         if direct:
@@ -54,7 +60,7 @@ class ProtocolPlanner:
         names = list(direct)
         for measurement in measurements:
             names += [c.name for c in cards if measurement in c.establishes]
-            for limit in limits_of(self.graph, measurement):
+            for limit in limits_of(self.graph, measurement) if limits else ():
                 for found in assessments(self.graph, limit.object):
                     names += [c.name for c in cards if found.measurement in c.establishes]
         return list(dict.fromkeys(names))
@@ -65,7 +71,7 @@ class ProtocolPlanner:
             return self._call("capabilities", prop, view, offered)
         if prop.kind == "knowledge":
             return self._facts(prop, offered, view)
-        names = self.tools_for(prop.concept, view.cards)
+        names = self.tools_for(prop.concept, view.cards, limits=prop.kind == "presence")
         if prop.kind == "location":
             names = [n for n in names if offered[n].kind == "finding"] or names
         moves = [m for n in names for m in self._call(n, prop, view, offered)]

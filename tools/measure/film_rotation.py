@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from secondread.schema.evidence import Interval, Measurement, Measurements
+from secondread.schema.evidence import Interval, Measurement, Measurements, Threshold
 from secondread.schema.region import Point
 from secondread.tools.base import Card, Context, tool
 from secondread.tools.measure.chest_masks import (
@@ -23,6 +23,15 @@ interval's method); anatomy that tilts both readings alike is not in it."""
 METHOD = (
     "half the standard deviation of the difference between the long-axis and the mirror-axis reading, "
     "182 reference-masked training films; assumes a normal error"
+)
+
+LIMIT = Threshold(
+    value=6.0,
+    unit="deg",
+    direction="above",
+    concept="rotated_film",
+    population="frontal chest film, tilt to either side",
+    source="convention of this project: beyond the tilt of nearly all upright training films; no published limit is used",
 )
 
 CARD = Card(
@@ -81,6 +90,7 @@ def film_rotation(request: ChestRequest, ctx: Context) -> Measurements:
                 unit="deg",
                 interval=Interval(low=value - half, high=value + half, level=0.90, method=METHOD),
                 landmarks=_centres(film),
+                threshold=LIMIT,
                 caveats=(*caveats, *([aspect] if aspect else [])),
             ),
         )
