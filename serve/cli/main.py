@@ -6,6 +6,7 @@ commands import nothing heavy at the top, so that `--help` is quick.
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -96,6 +97,9 @@ def dispatch(words: list[str]) -> int:
     parser = Parser(prog=f"secondread {name}", description=command.__doc__, allow_abbrev=False)
     command.options(parser)
     args = parser.parse_intermixed_args(rest)
+    if not sys.warnoptions:
+        # Warnings of libraries are for developers (`python -W default`), and can quote a header.
+        warnings.simplefilter("ignore")
     code: int = command.run(args)
     return code
 

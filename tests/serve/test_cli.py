@@ -185,6 +185,15 @@ def test_an_unavailable_part_exits_1_with_its_code(capsys: pytest.CaptureFixture
     assert json.loads(out)["hint"].startswith("pip install")
 
 
+def test_warnings_of_libraries_stay_off_the_terminal() -> None:
+    script = (
+        "import warnings\nfrom secondread.serve.cli import tools\nfrom secondread.serve.cli.main import main\n"
+        "tools.run = lambda args: warnings.warn('header of Jane Doe') or 0\nmain(['tools'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stderr == ""
+
+
 def test_control_characters_never_reach_the_terminal() -> None:
     assert printable("a\x1b[2Jb\u202ec\n") == "a?[2Jb?c\n"
     assert "\n" not in one_line("a\nb")
