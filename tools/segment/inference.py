@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.schema.errors import NotApplicable, ToolUnavailable
-from secondread.tools.segment.grid import GRID, from_grid, place, to_grid
+from secondread.tools.segment.grid import GRID, from_grid, to_grid
 from secondread.tools.segment.plausible import HeartSide, judge
-from secondread.tools.segment.postprocess import STRUCTURES, clean, masks_of
+from secondread.tools.segment.postprocess import STRUCTURES, clean, masks_of, winner
 
 if TYPE_CHECKING:
     import torch
@@ -79,6 +79,7 @@ class AnatomyResult:
             not overlap, the lungs leave the heart out.
         uncertainty: float32 on the grid of the film: entropy of the mean class probability, 0 sure to 1 (all classes
             equally probable).
+        mean_uncertainty: Its mean inside the three masks, 1.0 when nothing was found.
         samples: One per network and look.
         plausible: Whether size, place and shape of the masks are those of a frontal chest film.
         reasons: Why not, or what a reader should know.
@@ -87,16 +88,11 @@ class AnatomyResult:
 
     masks: dict[str, NDArray[np.bool_]]
     uncertainty: NDArray[np.float32]
+    mean_uncertainty: float
     samples: list[Sample]
     plausible: bool
     reasons: tuple[str, ...]
     heart_side: HeartSide
-
-    @property
-    def mean_uncertainty(self) -> float:
-        """Mean of the uncertainty over the three structures, 1.0 when nothing was found."""
-        inside = self.masks["right_lung"] | self.masks["left_lung"] | self.masks["heart"]
-        return float(self.uncertainty[inside].mean()) if inside.any() else 1.0
 
 
 def segment(
@@ -240,24 +236,16 @@ def _finish(
         for j, look in enumerate(looks)
     ]
     masks = masks_of(whole)
-    plausible, reasons, side = judge(masks)
     uncertainty = from_grid(entropy[None, None], rows, columns)[0, 0].contiguous().numpy()
-    return AnatomyResult(masks, uncertainty, samples, plausible, reasons, side)
+    inside = masks["right_lung"] | masks["left_lung"] | masks["heart"]
+    unsure = float(uncertainty[inside].mean()) if inside.any() else 1.0
+    plausible, reasons, side = judge(masks, unsure)
+    return AnatomyResult(masks, uncertainty, unsure, samples, plausible, reasons, side)
 
 
 def _winners(probabilities: "torch.Tensor", rows: int, columns: int) -> NDArray[np.uint8]:
-    """Most probable class per pixel of the film, uint8, shape (n, rows, columns)."""
-    where = place(rows, columns)
-    if where.rows * where.columns > 4_000_000:  # one map at a time: four float planes of a large film fill memory
-        return np.concatenate([_winner(p[None], rows, columns) for p in probabilities])
-    return _winner(probabilities, rows, columns)
-
-
-def _winner(probabilities: "torch.Tensor", rows: int, columns: int) -> NDArray[np.uint8]:
-    import torch
-
-    result: NDArray[np.uint8] = from_grid(probabilities, rows, columns).argmax(1).to(torch.uint8).numpy()
-    return result
+    """Most probable class per pixel of the film, uint8, shape (n, rows, columns); map by map, which bounds memory."""
+    return np.stack([winner(from_grid(p[None], rows, columns)[0].numpy()) for p in probabilities])
 
 
 __all__ = ["LOOKS", "STRUCTURES", "AnatomyResult", "Look", "Sample", "segment", "segment_batch"]

@@ -43,6 +43,9 @@ LIMITS = {
     )
 }
 
+MAX_UNCERTAINTY = 0.28
+"""Mean uncertainty inside the masks above which they are not believed."""
+
 MIDLINE_SHARE = 0.03
 """Within this share of the distance between the lung centres the heart counts as lying in the middle."""
 
@@ -74,11 +77,14 @@ def measure(masks: Mapping[str, NDArray[np.bool_]]) -> dict[str, float]:
     }
 
 
-def judge(masks: Mapping[str, NDArray[np.bool_]]) -> tuple[bool, tuple[str, ...], HeartSide]:
+def judge(
+    masks: Mapping[str, NDArray[np.bool_]], mean_uncertainty: float = 0.0
+) -> tuple[bool, tuple[str, ...], HeartSide]:
     """Plausibility, reasons, and the side of the image on which most of the heart lies.
 
     Args:
         masks: `right_lung` (image left), `left_lung` (image right), `heart`; bool, one shape.
+        mean_uncertainty: Of the networks inside these masks, 0 sure to 1.
 
     Returns:
         plausible; reasons, one sentence each (a heart towards the image left is a reason to read, not an
@@ -93,6 +99,8 @@ def judge(masks: Mapping[str, NDArray[np.bool_]]) -> tuple[bool, tuple[str, ...]
         for name, limit in LIMITS.items()
         if not limit.low <= found[name] <= limit.high
     ]
+    if mean_uncertainty > MAX_UNCERTAINTY:
+        reasons.append(f"The networks are unsure of most pixels: {mean_uncertainty:.2f}, above {MAX_UNCERTAINTY:g}.")
     plausible = not reasons
     offset = found["heart centre from lung midline / distance of lung centres"]
     side: HeartSide = "midline" if abs(offset) < MIDLINE_SHARE else "image_left" if offset < 0 else "image_right"

@@ -1,4 +1,4 @@
-"""`train` and `predict` of the chest anatomy networks, as a command."""
+"""`train`, `predict` and `external` of the chest anatomy networks, as a command."""
 
 import argparse
 import json
@@ -14,16 +14,19 @@ SHIPPED = Path(__file__).resolve().parents[2] / "tools" / "weights"
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m secondread.training.anatomy",
-        description="Train the chest anatomy networks, one per fold, and predict the films each has not seen.",
+        description="Train the chest anatomy networks, one per fold (train), measure each on the films it has not seen "
+        "(predict), and on films of other sources (external).",
     )
-    parser.add_argument("action", nargs="?", choices=("train", "predict"), default="train")
+    parser.add_argument("action", nargs="?", choices=("train", "predict", "external"), default="train")
     parser.add_argument(
         "--data", type=Path, default=None, help="folder with index.csv, images/, masks/ (default: $SECONDREAD_DATA)"
     )
     parser.add_argument("--fold", default="all", help="0..4 or all")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="folder of the weights (default: tools/weights)")
     parser.add_argument("--csv", type=Path, default=Path("oof_anatomy.csv"), help="where predict writes its rows")
-    parser.add_argument("--split", choices=("train", "val"), default="train", help="predict: out-of-fold or val films")
+    parser.add_argument(
+        "--split", choices=("train", "val"), default="train", help="films to measure: train is out-of-fold"
+    )
     parser.add_argument("--steps", type=int, default=None, help="shorten the run, for a trial")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-compile", action="store_true", help="slower, but needs no C++ compiler")
@@ -74,6 +77,11 @@ def main(argv: list[str] | None = None) -> int:
         data = _folder(args.data)
         if args.action == "train":
             _train(args, data)
+        elif args.action == "external":
+            from secondread.training.anatomy.external import report
+
+            for line in report(data, args.out, split=args.split, threads=args.threads):
+                print(line)
         else:
             from secondread.training.anatomy.predict import write_predictions
 

@@ -68,3 +68,9 @@ def test_specks_are_refused() -> None:
     tiny = {k: np.pad(v[::10, ::10], ((0, 180), (0, 180))) for k, v in masks().items()}
     plausible, reasons, _ = judge(tiny)
     assert not plausible and any("film area" in r for r in reasons)
+
+
+def test_masks_of_unsure_networks_are_refused() -> None:
+    assert judge(masks(), 0.2)[0]
+    plausible, reasons, _ = judge(masks(), 0.4)
+    assert not plausible and "unsure" in reasons[0]

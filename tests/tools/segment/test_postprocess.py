@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from secondread.tools.segment.postprocess import clean, holes, largest_piece, masks_of
+from secondread.tools.segment.postprocess import clean, holes, largest_piece, masks_of, winner
 
 
 def drawn() -> NDArray[np.float32]:
@@ -40,3 +40,8 @@ def test_empty_masks_are_left_alone() -> None:
     assert not largest_piece(empty).any()
     assert not holes(empty).any()
     assert not holes(~empty).any()
+
+
+def test_winner_is_argmax_with_ties_to_the_lower_class() -> None:
+    noise = np.random.default_rng(4).integers(0, 3, (4, 20, 20)).astype(np.float32)
+    assert np.array_equal(winner(noise), noise.argmax(0))

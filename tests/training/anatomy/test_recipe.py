@@ -33,7 +33,7 @@ def test_only_permissive_rows_of_the_one_mask_convention_are_used(tmp_path) -> N
 
 
 def test_a_folder_without_an_index_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]  # pytest's path
-    with pytest.raises(InputError, match="index.csv"):
+    with pytest.raises(InputError, match="No index"):
         masked_rows(tmp_path, "train")
 
 
