@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
+from secondread.agent.config import Settings
 from secondread.evals.phantom import MODEL, load_model
 from secondread.schema.errors import InputError, SecondReadError
 
@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _folder(given: Path | None) -> Path:
-    folder = given or (Path(os.environ["SECONDREAD_DATA"]) if "SECONDREAD_DATA" in os.environ else None)
+    folder = given or Settings.load().data_dir
     if folder is None:
         raise InputError("No data folder was given.", hint="Use --data DIR or set SECONDREAD_DATA.")
     return folder / "cxr" if (folder / "cxr" / "index.csv").is_file() else folder
