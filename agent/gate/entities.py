@@ -1,6 +1,7 @@
 """Which concepts a text may mention, and which of them it asserts."""
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from secondread.agent.gate.facts import concepts, told
@@ -18,11 +19,12 @@ STRUCTURAL_KINDS = frozenset({"anatomy", "attribute", "measurement", "tool", "ca
 """Kinds whose names may stand beside a concept that they are one edge away from."""
 
 
-def mentioned(text: str, graph: "Graph") -> list["Mention"]:
-    """Concepts in a text, longest match first."""
+@lru_cache(maxsize=2048)
+def mentioned(text: str, graph: "Graph") -> tuple["Mention", ...]:
+    """Concepts in a text, in order; kept, because a run asks for the same texts again and again."""
     from secondread.kg.link import mentions
 
-    return list(mentions(text, graph))
+    return tuple(mentions(text, graph))
 
 
 def asserting(concept: str, graph: "Graph") -> bool:

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
-from secondread.agent.gate.entities import asserting, in_words, neighbours, quality_answers, structural
+from secondread.agent.gate.entities import asserting, in_words, mentioned, neighbours, quality_answers, structural
 from secondread.agent.gate.said import Said
 from secondread.agent.gate.violation import Violation
 from secondread.agent.gate.vocabulary import stem, vocabulary
@@ -147,7 +147,7 @@ def entity_violations(said: Said) -> list[Violation]:
     carried = said.established & claimed | said.measured | {c for c in claimed if _of_tool(c, said)}
     near = neighbours(said.established | claimed, said.graph)
     told = in_words(said.cited, said.graph)
-    noted = {m.concept for n in said.notes for m in _mentions(n, said)}
+    noted = {m.concept for n in said.notes for m in mentioned(n, said.graph)}
     found: list[Violation] = []
     for mention in said.mentions:
         concept = mention.concept
@@ -162,12 +162,6 @@ def entity_violations(said: Said) -> list[Violation]:
             continue
         found.append(Violation(rule="entity", reason=f"'{mention.text}' ({concept}) is not carried by a cited claim"))
     return found
-
-
-def _mentions(text: str, said: Said) -> "list[Mention]":
-    from secondread.agent.gate.entities import mentioned
-
-    return mentioned(text, said.graph)
 
 
 def _of_tool(concept: str, said: Said) -> bool:

@@ -1,7 +1,7 @@
 """The closed vocabulary: a word that is neither in the cited evidence nor here may carry an unsupported statement."""
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from secondread.agent.gate.text import words
 
@@ -46,7 +46,7 @@ grade graded spans spanning column columns row rows percent percentage fraction 
 """
 
 
-@cache
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """A crude stem, so that inflections of a known word are known."""
     for ending, least in (("ations", 5), ("ation", 5), ("ingly", 5), ("ities", 5), ("edly", 5), ("ing", 4), ("ies", 4),
@@ -65,7 +65,12 @@ def glue() -> frozenset[str]:
 
 def vocabulary(texts: Iterable[str]) -> frozenset[str]:
     """Stems of every word of these texts."""
-    return frozenset(stem(w) for text in texts for w in words(text.replace("_", " ")))
+    return frozenset().union(*map(_stems, texts))
+
+
+@lru_cache(maxsize=4096)
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem(w) for w in words(text.replace("_", " ")))
 
 
 def unsupported(text: str, known: frozenset[str]) -> list[str]:

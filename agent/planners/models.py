@@ -69,7 +69,7 @@ def chat_model(spec: str, settings: "Settings") -> "BaseChatModel":
         if settings.offline and not is_loopback(spec):
             raise UsageError("Offline: the planner's address is not on this machine.", hint="Use a loopback address.")
         return _server(spec)
-    if Path(spec).is_dir():
+    if spec and Path(spec).is_dir():
         from secondread.agent.planners.local_model import local_chat_model
 
         return local_chat_model(Path(spec), device=settings.device)

@@ -22,7 +22,10 @@ _TAGGED = re.compile(r"^\s*(?:[-*]\s*)?\[?((?:C\d+)(?:\s*,\s*C\d+)*)\]?\s*[:.)-]
 
 
 def json_values(text: str) -> Iterator[Any]:
-    """Every outermost JSON object or array in a text, in order; pieces that are not JSON are passed over."""
+    """Every outermost JSON object or array in a text, in order; pieces that are not JSON are passed over.
+
+    Reading ends at a piece that is nested too deeply to be a reply.
+    """
     text = text[:MAX_REPLY]
     decoder, position, starts = json.JSONDecoder(), 0, 0
     while starts < _MAX_STARTS:
@@ -32,7 +35,9 @@ def json_values(text: str) -> Iterator[Any]:
         starts += 1
         try:
             value, position = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
+        except RecursionError:
+            return
+        except ValueError:
             position = match.start() + 1
             continue
         yield value
