@@ -196,9 +196,8 @@ def _answered(answer: "Answer") -> dict[str, Any]:
 
 def _without_path(message: str, path: Path, key: str) -> str:
     """The message with the key in place of every spelling of the path."""
-    for spelling in (str(path), str(path.resolve()), path.name, path.stem):
-        if len(spelling) > 2:
-            message = message.replace(spelling, key)
+    for spelling in (str(path), str(path.resolve()), path.name):
+        message = message.replace(spelling, key)
     return message
 
 
