@@ -45,7 +45,8 @@ def measured_text(found: Measurement, graph: Graph) -> str:
         digits = 2 if found.unit == "1" else (1 if found.unit == "deg" else 0)
         dash = "-" if low >= 0 else " to "
         level = f"{100 * found.interval.level:.0f} %"
-        text += f" ({low:.{digits}f}{dash}{high:.{digits}f}, {level} interval)"
+        unit = {"1": "", "deg": " degrees"}.get(found.unit, f" {found.unit}")
+        text += f" ({low:.{digits}f}{dash}{high:.{digits}f}{unit}, {level} interval)"
     return text
 
 
