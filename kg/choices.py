@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Literal
 
 from secondread.kg.asked import Asked, Choice
@@ -9,6 +10,8 @@ from secondread.kg.graph import Graph
 from secondread.kg.link import mentions
 
 MAX_CHOICES = 26
+MAX_MARKS = 100
+"""Labels looked at in one text."""
 _LABEL = re.compile(r"(?:(?<=^)|(?<=[\s,;:?/]))\(?(?P<label>[A-Za-z]|\d{1,2})[).:]\s*(?=\S)")
 _LIST = re.compile(
     (
@@ -39,7 +42,7 @@ _UP = ("above", "over", "greater", "more", "larger", "higher", "at least", ">", 
 
 def split_choices(text: str) -> tuple[str, list[str]]:
     """The question without its choices, and the choices with their labels; none when fewer than two are found."""
-    marks = list(_LABEL.finditer(text))
+    marks = list(islice(_LABEL.finditer(text), MAX_MARKS))
     for first in range(len(marks)):
         if marks[first]["label"].lower() not in ("a", "1"):
             continue

@@ -151,7 +151,7 @@ def mentions(text: str, graph: Graph) -> list[Mention]:
                         text=text[start:end],
                         concept=ids[0],
                         negated=_negated(text, found, tokens, place, length),
-                        laterality=_side(tokens, place, length),
+                        laterality=_side(text, found, tokens, place, length),
                         alternatives=ids[1:],
                     )
                 )
@@ -181,7 +181,11 @@ def _negated(text: str, found: Sequence[Word], tokens: Sequence[str], place: int
         for size in _lengths("no"):
             first = start - size + 1
             if first >= 0 and tuple(tokens[first : start + 1]) in _NEGATIONS:
-                return not any(_at(tokens, first, s, _NOT_NEGATIONS) for s in _lengths("pseudo"))
+                return not any(
+                    _at(tokens, at, s, _NOT_NEGATIONS)
+                    for s in _lengths("pseudo")
+                    for at in range(max(0, first - s + 1), first + 1)
+                )
     end = place + length
     return any(_at(tokens, end, s, _AFTER) for s in _lengths("after"))
 
@@ -190,15 +194,21 @@ def _at(tokens: Sequence[str], start: int, size: int, group: set[tuple[str, ...]
     return tuple(tokens[start : start + size]) in group
 
 
-def _side(tokens: Sequence[str], place: int, length: int) -> str | None:
-    inside = [_SIDES[t] for t in tokens[place : place + length] if t in _SIDES]
+def _side(text: str, found: Sequence[Word], tokens: Sequence[str], place: int, length: int) -> str | None:
+    end = place + length
+    inside = [_SIDES[t] for t in tokens[place:end] if t in _SIDES]
     if inside:
         return inside[0]
-    for token in reversed(tokens[max(0, place - 2) : place]):
-        if token in _SIDES:
-            return _SIDES[token]
-    after = tokens[place + length : place + length + 4]
-    for i, token in enumerate(after):
-        if token in _SIDES and i > 0 and any(w in after[:i] for w in ("on", "in", "at", "of")):
-            return _SIDES[token]
+    for i in range(place - 1, max(-1, place - 3), -1):
+        if _crosses(text, found[i : i + 2]):
+            break
+        if tokens[i] in _SIDES:
+            return _SIDES[tokens[i]]
+    for i in range(end, min(end + 4, len(tokens))):
+        if _crosses(text, found[i - 1 : i + 1]):
+            break
+        if tokens[i] in _SIDES:
+            leads = any(w in ("on", "in", "at", "of") for w in tokens[end:i])
+            closes = i == end and (i + 1 == len(tokens) or tokens[i + 1] in ("and", "or", "side", "sided"))
+            return _SIDES[tokens[i]] if leads or closes else None
     return None

@@ -38,7 +38,7 @@ IDENTITY = _any(
 CHANGE = _any(
     r"\bsince\b",
     r"\bchang(e|es|ed|ing)\b(?! of the subject)",
-    r"\bgr(own|ew|owing)\b",
+    r"\bgr(own|ew|owing)\b(?![ -]?up)",
     r"\bprogress",
     r"\bworsen",
     r"\bimprov(e|ed|ing|ement)\b",
@@ -178,7 +178,7 @@ KNOWLEDGE = _any(
         r"\bwhat('s| is| are) (?!the\b|this|that|there|visible|seen|his|her|wrong|its|your|my|"
         r"my\b)(?!.*\b(of the|in this|on this|here)\b)\w+"
     ),
-    r"\bwhat do(es)? (the |an? )?\w+ do\b",
+    r"\bwhat do(es)? .+ do$",
     r"\bwhat kind of\b",
     r"\bhow does\b",
     r"\bwhy\b",
@@ -186,7 +186,7 @@ KNOWLEDGE = _any(
     r"\bfunction of\b",
 )
 LOCATION = _any(
-    r"\bwhere('s)?\b",
+    r"\bwhere('?s)?\b",
     r"^show\b",
     r"\bshow (me|us)\b",
     r"\bcan you show\b",
@@ -306,3 +306,4 @@ ALL_NORMAL = re.compile(
     r"^(is )?(this|it|everything|all|the (film|image|x-?ray))?\s*(is |looks? )?"
     r"(normal|ok|okay|fine|healthy|unremarkable|alright)\b"
 )
+LOOKS = re.compile(r"\b(what|how) (do|does|would|might|can) .*\blook\b(?! like (this|that)\b)")

@@ -13,6 +13,9 @@ from secondread.kg.graph import Graph
 from secondread.kg.link import Mention, mentions
 
 MAX_CHARACTERS = 20_000
+MAX_CLAUSE = 600
+"""Characters of one clause that are read; wordings are matched by patterns whose cost grows with its square."""
+MAX_CLAUSES = 40
 CAPABILITIES = "capabilities_tool"
 __all__ = ["Asked", "Choice", "Question", "parse"]
 
@@ -37,18 +40,26 @@ def parse(question: str, graph: Graph, choices: Sequence[str] | None = None) -> 
     """
     stem, written = split_choices(question[:MAX_CHARACTERS])
     options = list(choices) if choices else written
-    parts = [_clause(c, graph) for c in clauses(strip_politeness(stem))]
+    parts = [_clause(c[:MAX_CLAUSE], graph) for c in clauses(strip_politeness(stem))[:MAX_CLAUSES]]
     asked = list(dict.fromkeys(a for p in parts for a in p.asked))
     reasons = list(dict.fromkeys(p.reason for p in parts if p.reason))
     needs_prior = _PRIOR in reasons
     if needs_prior:
         asked = []
-    meant = read_choices(options, graph, asked, lambda text: _clause(f"{stem} {text}", graph).asked) if options else []
-    if meant and _names_no_number(meant) and asked and all(a.kind == "value" for a in asked):
+    meant = (
+        read_choices(
+            options, graph, asked, lambda text: _clause(f"{stem[-MAX_CLAUSE:]} {text[:MAX_CLAUSE]}", graph).asked
+        )
+        if options
+        else []
+    )
+    if meant and _names_no_number(meant) and asked and all(a.kind in ("value", "listing") for a in asked):
         asked = []
     if meant and not asked and not reasons:
         asked = _asked_by(meant)
-        meant = read_choices(options, graph, asked, lambda text: _clause(f"{stem} {text}", graph).asked)
+        meant = read_choices(
+            options, graph, asked, lambda text: _clause(f"{stem[-MAX_CLAUSE:]} {text[:MAX_CLAUSE]}", graph).asked
+        )
     unlinked = tuple(dict.fromkeys(u for p in parts for u in p.unlinked)) if not meant or not asked else ()
     return Question(
         text=question,
@@ -127,6 +138,8 @@ def _telling(found: Sequence[Mention], graph: Graph) -> list[Mention]:
 
 def _topic(low: str, found: Sequence[Mention], graph: Graph) -> str:
     """What a knowledge question wants to know; empty for any other question."""
+    if say.LOOKS.search(low):
+        return "meaning"
     if say.LIMITS.search(low):
         return "limits"
     if say.CAUSES.search(low):

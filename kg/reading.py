@@ -83,6 +83,8 @@ _NORMAL_MEANS = {
 """Anatomy -> the finding that its being "normal" rules out."""
 _SAME = {"cardiac_silhouette": "heart", "right_lung": "lung", "left_lung": "lung", "aortic_arch": "aorta"}
 _JUDGED = ("finding", "disease", "device", "quality", "view", "position", "population")
+_PLACES = {"lung": ("right_lung", "left_lung"), "cardiac_silhouette": ("heart",)}
+"""What is shown when a place is asked for."""
 _WIDTHS = {
     "heart": "heart_width",
     "thorax": "thorax_width",
@@ -95,7 +97,15 @@ def asks(clause: str, found: Sequence[Mention], parts: Sequence[tuple[int, int]]
     """What is asked by presence or quality, part by part when each part speaks for itself, else as a whole."""
     split = [_asks(clause[a:b].lower(), [m for m in found if a <= m.start < b], graph) for a, b in parts]
     made = [one for part in split for one in part] if len(split) > 1 and all(split) else []
-    return _distinct(made or _asks(clause.lower(), found, graph))
+    return _without_general(_distinct(made or _asks(clause.lower(), found, graph)), clause.lower(), graph)
+
+
+def _without_general(made: Sequence[Asked], low: str, graph: Graph) -> list[Asked]:
+    """Without what another item is a kind of ("are ribs broken": the rib fracture, not any fracture)."""
+    covered = {p for a in made for p in graph.parents(a.concept)[1:]}
+    if len(made) > 1 and not re.search(r"\b(other|else|otherwise)\b", low):
+        covered.add("abnormality")
+    return [a for a in made if a.concept not in covered]
 
 
 def _asks(low: str, found: Sequence[Mention], graph: Graph) -> list[Asked]:
@@ -222,8 +232,15 @@ def usability(low: str) -> Asked:
 def places(found: Sequence[Mention], graph: Graph) -> list[Asked]:
     """Structures, findings and devices whose place is asked; structures only when nothing else is named."""
     wanted = [m for m in found if graph.concept(m.concept).kind in ("finding", "device", "disease")]
-    wanted = wanted or [m for m in found if graph.concept(m.concept).kind == "anatomy" and m.concept != "thorax"]
-    return _distinct([Asked(kind="location", concept=m.concept, laterality=m.laterality) for m in wanted])
+    structures = [m for m in found if graph.concept(m.concept).kind == "anatomy"]
+    wanted = wanted or [m for m in structures if m.concept != "thorax"] or structures
+    return _distinct(
+        [
+            Asked(kind="location", concept=concept, laterality=m.laterality)
+            for m in wanted
+            for concept in _PLACES.get(m.concept, (m.concept,))
+        ]
+    )
 
 
 def comparison(low: str, found: Sequence[Mention]) -> list[Asked]:

@@ -17,10 +17,36 @@ STRICT = "strict"
 SOFT_EXCLUSIONS = frozenset({"lesion", "side"})
 """Exclusions that hold for one lesion or one side only, so a film may show both."""
 EXPLAINING: tuple[str, ...] = (
-    "suggests", "may_indicate", "seen_as", "assessed_by", "suggested_by", "limited_by", "magnifies", "mimics",
-    "differential", "stands_in_for", "implies", "derived_from", "measured_on", "hides", "preferred_for",
-    "requires_capability", "is_a", "located_in", "part_of",
-)  # fmt: skip
+    "suggests",
+    "may_indicate",
+    "seen_as",
+    "assessed_by",
+    "suggested_by",
+    "limited_by",
+    "magnifies",
+    "mimics",
+    "differential",
+    "stands_in_for",
+    "implies",
+    "derived_from",
+    "measured_on",
+    "hides",
+    "preferred_for",
+    "requires_capability",
+    "is_a",
+    "located_in",
+    "part_of",
+    "established_by",
+    "seen_on",
+    "describes",
+    "shows",
+    "valid_on",
+    "needs",
+    "helps",
+    "explains",
+    "lists",
+    "would_compare",
+)
 """Relations that a knowledge question may be answered with, most telling first."""
 
 
@@ -186,7 +212,7 @@ def how_to_add(graph: Graph, concept: str, capability: str) -> str:
 
 Topic = Literal["all", "causes", "meaning", "limits", "assessment", "place"]
 _TOPICS: dict[str, tuple[tuple[str, str], ...]] = {
-    "meaning": (("suggests", "out"), ("may_indicate", "out"), ("implies", "out"), ("seen_as", "in")),
+    "meaning": (("suggests", "out"), ("may_indicate", "out"), ("implies", "out"), ("seen_as", "both")),
     "causes": (("may_indicate", "out"), ("suggests", "out"), ("seen_as", "in"), ("mimics", "in"),
                ("differential", "both")),
     "limits": (("limited_by", "out"), ("magnifies", "both"), ("mimics", "in"), ("hides", "in")),
