@@ -1,6 +1,7 @@
 """The project's own promises: packages, import arrows, light start, public names, README commands."""
 
 import ast
+import itertools
 import subprocess
 import sys
 import time
@@ -163,6 +164,22 @@ def test_the_second_readme_command_is_what_ci_runs() -> None:
     assert "pytest" in commands[1]
     script = (TOP / ".ci" / "run").read_text(encoding="utf-8")
     assert commands[1] in script.splitlines()
+
+
+def test_the_readme_shows_what_its_first_command_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from secondread.serve.cli.main import main
+
+    monkeypatch.setenv("SECONDREAD_TRACE_DIR", "none")
+    lines = (TOP / "README.md").read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if "secondread ask examples/chest.dcm" in line) + 2
+    shown = list(itertools.takewhile(lambda line: line.startswith("    "), lines[start:]))
+    code = main(["ask", str(TOP / "examples" / "chest.dcm"), "Is the heart enlarged?", "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr().out.splitlines()
+    assert code == 0
+    for number in (0, 1, -1):  # answer, confidence, notice; figures further down differ in the last digit by processor
+        assert shown[number].strip() == printed[number].strip(), "\n".join(printed)
 
 
 def test_no_module_but_the_settings_reads_the_environment() -> None:
