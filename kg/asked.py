@@ -57,7 +57,7 @@ class Question(Record):
     unlinked: tuple[str, ...] = ()
     """Noun phrases that seem to be asked about and that the graph lacks."""
     topic: str = "all"
-    """For knowledge: `meaning`, `causes`, `limits`, `assessment`, `place` or `all`."""
+    """For knowledge: `definition`, `meaning`, `causes`, `limits`, `assessment`, `place` or `all`."""
     needs_prior: bool = False
     """It asks about change, so one film cannot answer it."""
     reason: str = ""

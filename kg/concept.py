@@ -67,6 +67,7 @@ class Edge(GraphEdge):
 
 
 SENTENCES: dict[str, str] = {
+    "described_as": "{s}: {o}.",
     "is_a": "{s} is a kind of {o}.",
     "part_of": "{s} is part of {o}.",
     "located_in": "{s} lies in {o}.",
@@ -100,6 +101,19 @@ SENTENCES: dict[str, str] = {
     "would_compare": "{s} would compare {o}.",
 }
 """Relation -> the sentence of an edge that has none of its own; also the closed list of relations."""
+
+
+def definition(concept: Concept) -> Edge:
+    """The description of a concept as an edge to itself, so that an answer can cite it like any other."""
+    lower = concept.text[0].lower() if concept.text[1:2].islower() else concept.text[0]
+    name = concept.name[0].upper() + concept.name[1:]
+    return Edge(
+        subject=concept.id,
+        relation="described_as",
+        object=concept.id,
+        text=f"{name}: {lower}{concept.text[1:]}",
+        source="authored: definition",
+    )
 
 
 def sentence(subject: Concept, relation: str, obj: Concept) -> str:

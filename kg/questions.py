@@ -150,7 +150,7 @@ def _topic(low: str, found: Sequence[Mention], graph: Graph) -> str:
         return "assessment"
     if not say.KNOWLEDGE.search(low):
         return ""
-    return "all"
+    return "definition"
 
 
 def _names_no_number(choices: Sequence[Choice]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from secondread.kg.concept import Edge
+from secondread.kg.concept import Edge, definition
 from secondread.kg.graph import Graph
 from secondread.schema.evidence import Threshold
 from secondread.schema.record import Record
@@ -210,7 +210,7 @@ def how_to_add(graph: Graph, concept: str, capability: str) -> str:
     )
 
 
-Topic = Literal["all", "causes", "meaning", "limits", "assessment", "place"]
+Topic = Literal["all", "definition", "causes", "meaning", "limits", "assessment", "place"]
 _TOPICS: dict[str, tuple[tuple[str, str], ...]] = {
     "meaning": (("suggests", "out"), ("may_indicate", "out"), ("implies", "out"), ("seen_as", "both")),
     "causes": (("may_indicate", "out"), ("suggests", "out"), ("seen_as", "in"), ("mimics", "in"),
@@ -252,6 +252,8 @@ def _about(graph: Graph, concept: str, topic: str, allowed: tuple[str, ...]) -> 
     """Own edges of a concept, by topic; a measurement speaks through the finding that its threshold names."""
     wanted = _TOPICS.get(topic) or tuple((r, "both") for r in allowed)
     found: list[tuple[Edge, ...]] = []
+    if topic == "definition":
+        return [(definition(graph.concept(concept)),), *_about(graph, concept, "all", allowed)]
     if topic in ("meaning", "causes", "all"):
         for edge in graph.neighbors(concept, "assessed_by", "in"):
             if _threshold(edge) is not None:

@@ -146,3 +146,9 @@ def test_tools_named_by_the_graph_are_in_the_catalogue_and_back() -> None:
         for name in tools_of(graph, concept_.id):
             if name in cards and cards[name].establishes and cards[name].kind != "quality":
                 assert concept_.id in cards[name].establishes, f"{name} does not establish {concept_.id}"
+
+
+def test_a_definition_is_told_first_and_cited() -> None:
+    ((edge,), *_) = explain(parse("what is a pneumothorax?", core_graph()), core_graph())
+    assert (edge.relation, edge.text) == ("described_as", "Pneumothorax: air in the pleural space.")
+    assert edge.source == "authored: definition"

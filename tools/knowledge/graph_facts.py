@@ -31,7 +31,7 @@ class GraphFactsRequest(ToolRequest):
     """Only these relations; empty: those that fit the question."""
     question: str = Field(default="knowledge", max_length=40)
     """Kind of the question; for `presence` the paths say how the concept is judged and what is missing."""
-    topic: Literal["all", "causes", "meaning", "limits", "assessment", "place"] = "all"
+    topic: Literal["all", "definition", "causes", "meaning", "limits", "assessment", "place"] = "all"
     """For a knowledge question: what is wanted."""
     limit: int = Field(default=8, ge=1, le=50)
     """Most paths returned."""
