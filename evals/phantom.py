@@ -1,14 +1,15 @@
 """Plausible frontal chest films of nobody, with known masks and a known cardiothoracic ratio.
 
 A film is drawn from a statistical model of shape (displacement fields of a mean chest) and appearance (grey on the mean
-chest), with the fine texture that the model's modes leave out added as noise of the measured strength per place and
-scale. The masks are the mean chest's masks moved by the same field, so they fit the picture by construction; the ratio
-is measured on them. `phantom_model.md` beside this file says what the model was fitted on.
+chest). Ribs, spine and vessels are drawn on it (`phantom_detail`), and fine texture is added as noise of the measured
+strength per place and scale. The masks are the mean chest's masks moved by the same field, so they fit the picture by
+construction; the ratio is measured on them. `phantom_model.md` beside this file says what the model was fitted on.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from secondread.evals.metrics import mask_ctr
+from secondread.evals.phantom_detail import detail
 from secondread.schema.errors import InputError
 
 Grey = NDArray[np.float32]
@@ -26,11 +28,13 @@ STRUCTURES = ("right_lung", "left_lung", "heart")
 MODEL = Path(__file__).with_name("phantom_model.safetensors")
 LIMIT = 2.0
 """A coefficient is drawn within this many standard deviations of the training films."""
-TEXTURE_SCALES = (0.0, 0.7, 1.4, 2.8, 5.6, 11.2)
-"""Standard deviations (pixels of a 512-pixel film) of the Gaussians between which the bands of texture lie."""
+TEXTURE_SCALES = (0.0, 0.7, 1.4, 2.8, 5.6)
+"""Standard deviations (pixels of a 256-pixel film) of the Gaussians between which the bands of texture lie."""
+TEXTURE_SHARE = 0.65
+"""Part of the measured strength that is added as noise; the rest of it was ribs and vessels, which are drawn."""
 CTR_RANGE = (0.36, 0.70)
 CTR_TOLERANCE = 0.004
-SMALLEST_AREA = 0.25
+SMALLEST_AREA = 0.4
 _WORKING = 129
 """Side of the grid on which a displacement field is inverted; the field itself is smoother than that."""
 
@@ -58,7 +62,7 @@ class Model:
 
     Attributes:
         fields: Shape modes times their standard deviation, (modes, 2, g, g): x then y, in sides of the film.
-        distances: Signed distance to each structure of the mean chest, pixels of a 512-pixel film, (3, s, s).
+        distances: Signed distance to each structure of the mean chest, pixels of a 256-pixel film, (3, s, s).
         ctr_slope: Change of the ratio per standard deviation of each shape mode.
         mean: Mean grey on the mean chest, (a, a).
         looks: Appearance modes times their standard deviation, (modes, a, a).
@@ -123,7 +127,7 @@ def generate(
         seed: Equal seeds and arguments give equal films.
         ctr: Cardiothoracic ratio the masks shall have (within `CTR_TOLERANCE` or two pixels); None takes what the
             shape gives.
-        size: Side in pixels, 64 to 2048. The model's own detail ends at 320; above it texture alone is finer.
+        size: Side in pixels, 64 to 2048. The model's own detail ends at 256; above it what is drawn is finer.
         inverted: Air bright.
         model: Another model than the shipped one.
 
@@ -237,14 +241,20 @@ def _grey(
     model: Model, looks: NDArray[np.float64], source: NDArray[np.float32], size: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     smooth = _sampled(model.mean + np.tensordot(looks, model.looks, axes=1).astype(np.float32), source, order=3)
-    for low, high, strength in zip(TEXTURE_SCALES, TEXTURE_SCALES[1:], model.texture, strict=False):
+    smooth = smooth + _drawn(model, source, rng)
+    for (low, high), strength in zip(pairwise(TEXTURE_SCALES), model.texture, strict=True):
         noise = rng.standard_normal((size, size))
-        scale = size / 512
+        scale = size / 256
         fine = ndimage.gaussian_filter(noise, low * scale) if low else noise
         band = fine - ndimage.gaussian_filter(noise, high * scale)
-        smooth = smooth + band / band.std() * _sampled(strength, source, order=1)
+        smooth = smooth + TEXTURE_SHARE * band / band.std() * _sampled(strength, source, order=1)
     grey: NDArray[np.float32] = smooth.astype(np.float32)
     return grey
+
+
+def _drawn(model: Model, source: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    right, left, heart = (np.clip(0.5 - _sampled(plane, source, order=1) / 4.0, 0, 1) for plane in model.distances)
+    return detail(source, np.maximum(right, left) * (1 - heart), heart, rng)
 
 
 def _sampled(plane: NDArray[np.float32], source: NDArray[np.float32], order: int) -> NDArray[np.float32]:

@@ -43,10 +43,10 @@ class Example:
 
 
 EXAMPLES = (
-    Example("chest.png", "An adult chest film without a header: view and age unknown.", 1, 0.44),
-    Example("chest.dcm", "The same film as DICOM: PA, 60 years.", 1, 0.44, "PA", 60),
+    Example("chest.png", "An adult chest film without a header: view and age unknown.", 12, 0.44),
+    Example("chest.dcm", "The same film as DICOM: PA, 60 years.", 12, 0.44, "PA", 60),
     Example(
-        "chest_monochrome1.dcm", "The same film stored as MONOCHROME1.", 1, 0.44, "PA", 60, photometric="MONOCHROME1"
+        "chest_monochrome1.dcm", "The same film stored as MONOCHROME1.", 12, 0.44, "PA", 60, photometric="MONOCHROME1"
     ),
     Example("chest_enlarged.dcm", "An enlarged heart on a PA film, 67 years.", 2, 0.58, "PA", 67),
     Example("chest_ap.dcm", "The enlarged heart of a film taken AP, which magnifies it, 71 years.", 3, 0.57, "AP", 71),

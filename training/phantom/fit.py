@@ -8,20 +8,20 @@ from scipy import ndimage
 
 from secondread.evals.metrics import mask_ctr
 from secondread.evals.phantom import TEXTURE_SCALES, resized
-from secondread.training.phantom.data import SIZE, Films
+from secondread.training.phantom.data import Films
 
 SHAPE_MODES = 20
 LOOK_MODES = 44
-LOOK_SIDE = 320
-DISTANCE_SIDE = 256
+SIZE = 256
+"""Side at which grey, distances and texture are fitted; the films are halved to it."""
 TEXTURE_SIDE = 64
 FIELD_BLUR = 0.6
 """Grid steps; single points of a field that ran away at the film's edge do not fold the frame."""
 CUT = 2.5
 MOST_OF_A_MODE = 5.0
 """Standard deviations; a film further out along a mode is left out of the fit."""
-TEXTURE_EVERY = 3
-"""The strength of texture is a mean over every third film: all of them would cost minutes more."""
+TEXTURE_EVERY = 6
+"""The strength of texture is a mean over every sixth film."""
 SKETCH = 12
 
 Floats = NDArray[np.float32]
@@ -42,24 +42,31 @@ def modes(rows: Floats, count: int) -> tuple[Floats, Floats, Floats]:
     return scaled.astype(np.float32), coefficients.astype(np.float32), (values[order] / values.sum()).astype(np.float32)
 
 
-def onto_mean(films: Films, fields: Floats, side: int) -> tuple[Floats, Floats]:
-    """Grey (n, side, side) and mean signed distances (3, d, d) of the films on the mean chest's frame."""
-    warped = np.empty((len(fields), side, side), dtype=np.float32)
-    distances = np.zeros((3, DISTANCE_SIDE, DISTANCE_SIDE))
+def halved(films: Films) -> Films:
+    """The films at half their side: grey averaged over blocks of four pixels, labels of every other pixel."""
+    count, side = len(films.grey), films.grey.shape[1] // 2
+    grey = films.grey.reshape(count, side, 2, side, 2).mean((2, 4), dtype=np.float32)
+    return Films(grey, films.labels[:, ::2, ::2])
+
+
+def onto_mean(films: Films, fields: Floats) -> tuple[Floats, Floats]:
+    """Grey (n, SIZE, SIZE) and mean signed distances (3, SIZE, SIZE) of the films on the mean chest's frame."""
+    warped = np.empty((len(fields), SIZE, SIZE), dtype=np.float32)
+    distances = np.zeros((3, SIZE, SIZE))
     for index, (grey, labels, field) in enumerate(zip(films.grey, films.labels, fields, strict=True)):
-        warped[index] = ndimage.map_coordinates(grey, _film_points(field, side), order=3, mode="nearest")
-        coarse = _film_points(field, DISTANCE_SIDE)
+        where = _film_points(field)
+        warped[index] = ndimage.map_coordinates(grey, where, order=3, mode="nearest")
         for k in (1, 2, 3):
             mask = labels[::2, ::2] == k
             signed = 2 * (ndimage.distance_transform_edt(~mask) - ndimage.distance_transform_edt(mask))
-            distances[k - 1] += np.clip(ndimage.map_coordinates(signed, coarse / 2, order=1, mode="nearest"), -60, 60)
+            distances[k - 1] += np.clip(ndimage.map_coordinates(signed, where / 2, order=1, mode="nearest"), -60, 60)
     return warped, (distances / len(fields)).astype(np.float32)
 
 
-def _film_points(field: Floats, side: int) -> NDArray[np.float64]:
-    """Row and column of the film that each point of the mean frame shows, (2, side, side)."""
-    axis = np.linspace(0.0, 1.0, side)
-    dense = np.stack([resized(part, side, 3) for part in field])
+def _film_points(field: Floats) -> NDArray[np.float64]:
+    """Row and column of the film that each point of the mean frame shows, (2, SIZE, SIZE)."""
+    axis = np.linspace(0.0, 1.0, SIZE)
+    dense = np.stack([resized(part, SIZE) for part in field])
     still = np.stack(np.meshgrid(axis, axis, indexing="xy"))
     return np.asarray(((dense + still) * (SIZE - 1))[::-1], dtype=np.float64)
 
@@ -67,9 +74,9 @@ def _film_points(field: Floats, side: int) -> NDArray[np.float64]:
 def fit(films: Films, fields: Floats) -> tuple[dict[str, NDArray[np.generic]], dict[str, float]]:
     """Tensors of the model file, and figures about the fit."""
     fields = ndimage.gaussian_filter(fields, (0.0, 0.0, FIELD_BLUR, FIELD_BLUR)).astype(np.float32)
-    warped, distances = onto_mean(films, fields, SIZE)
-    blurred = (ndimage.gaussian_filter(w, 0.5 * SIZE / LOOK_SIDE) for w in warped)
-    small = np.stack([resized(w, LOOK_SIDE, 3) for w in blurred])
+    films = halved(films)
+    warped, distances = onto_mean(films, fields)
+    small = np.stack([ndimage.gaussian_filter(w, 0.5) for w in warped])
     kept = common(fields, small)
     fields, warped, small = fields[kept], warped[kept], small[kept]
     count = len(kept)
@@ -92,7 +99,7 @@ def fit(films: Films, fields: Floats) -> tuple[dict[str, NDArray[np.generic]], d
     }
     _quantise(tensors, "fields", shape.reshape(SHAPE_MODES, *fields.shape[1:]), np.int16)
     _quantise(tensors, "distances", distances, np.int16)
-    _quantise(tensors, "looks", looks.reshape(LOOK_MODES, LOOK_SIDE, LOOK_SIDE), np.int8)
+    _quantise(tensors, "looks", looks.reshape(LOOK_MODES, SIZE, SIZE), np.int8)
     figures = {
         "films": float(len(films.grey)),
         "films_kept": float(count),
@@ -146,7 +153,7 @@ def _texture(warped: Floats, mean: Floats, looks: Floats, coefficients: Floats) 
     power = np.zeros((bands, SIZE, SIZE), dtype=np.float32)
     some = slice(None, None, TEXTURE_EVERY)
     for film, own in zip(warped[some], coefficients[some], strict=True):
-        rest = film - resized(mean + (own @ looks).reshape(mean.shape), SIZE, 3)
+        rest = film - mean - (own @ looks).reshape(mean.shape)
         layers = [ndimage.gaussian_filter(rest, s) if s else rest for s in TEXTURE_SCALES]
         for band in range(bands):
             power[band] += (layers[band] - layers[band + 1]) ** 2
