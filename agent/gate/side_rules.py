@@ -2,7 +2,14 @@
 
 from secondread.agent.gate.facts import told
 from secondread.agent.gate.said import Said
-from secondread.agent.gate.sides import RIGHT_OVER_LEFT, SideWord, contradicts, side_words, sides_of_name
+from secondread.agent.gate.sides import (
+    RIGHT_OVER_LEFT,
+    SideWord,
+    compares_sides,
+    contradicts,
+    side_words,
+    sides_of_name,
+)
 from secondread.agent.gate.text import clauses
 from secondread.agent.gate.violation import Violation
 from secondread.schema.answer import Claim
@@ -101,6 +108,8 @@ def _compared(said: Said) -> list[Violation]:
     ratios = [m for n, m in said.measurements.items() if n in RIGHT_OVER_LEFT]
     found: list[Violation] = []
     for low, high in clauses(said.text) if ratios else []:
+        if compares_sides(said.text[low:high]) and all(c.location is None for c in said.claims):
+            found.append(Violation(rule="side", reason="no cited claim says which side is larger"))
         named = said.last_mention(high, set(RIGHT_OVER_LEFT))
         chosen = [m for m in ratios if m.name == named] or _claimed(said, ratios) or ratios
         for ratio in chosen:

@@ -80,6 +80,12 @@ def contradicts(clause: str, ratio: float, low: float, high: float) -> str | Non
     return None
 
 
+def compares_sides(clause: str) -> bool:
+    """Whether a clause says that one side is larger or smaller."""
+    sided = any(w.frame == "patient" and w.side in ("left", "right") for w in side_words(clause))
+    return sided and (_LARGER.search(clause) is not None or _SMALLER.search(clause) is not None)
+
+
 def oriented(clause: str, ratio: float) -> float:
     """The right / left ratio, or its inverse when the clause names the left side first of two."""
     order = [w.side for w in side_words(clause) if w.frame == "patient" and w.side in ("left", "right")]

@@ -70,6 +70,8 @@ def belief_violations(
     if claim.polarity != "uncertain" and not valued and not knowledge_only(cited):
         found += _polarity(claim, belief, asserting(claim.concept, graph))
         found += _tools_disagree(claim, cited, belief)
+    if valued and claim.location is not None and belief is not None and belief.polarity == "uncertain":
+        found.append(Violation(rule="belief", reason=f"the sides of {claim.concept} are undecided"))
     if valued and claim.polarity == "absent":
         found.append(Violation(rule="belief", reason=f"{claim.concept} was measured, it is not absent"))
     found += _probability(claim, belief)

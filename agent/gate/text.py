@@ -9,6 +9,8 @@ _TAGS = re.compile(r"\bE\d+\b")
 _TAG_GROUP = re.compile(r"[\[(]\s*E\d+(?:\s*(?:,|;|and|-)\s*E\d+)*\s*[\])]")
 _BARE_TAG = re.compile(r"(?:\bsee\s+)?\bE\d+\b")
 _LIST_NUMBER = re.compile(r"^\s*\(?\d{1,2}[.)]\s+(?=\D)", re.MULTILINE)
+_DENIAL = re.compile(r"(?<![\w'])(not)\s*:\s+", re.IGNORECASE)
+"""`Not: child` denies what follows the colon."""
 _IMAGE = re.compile(r"\bimg-[0-9a-f]{16}\b")
 _CLAUSE = re.compile(
     r"[;:]\s|[.!?](?:\s|$)|\n+|,\s+(?:but|while|whereas|and|so|which|although)\b|\s(?:but|whereas|although)\s"
@@ -48,6 +50,7 @@ def bare(text: str) -> str:
     text = _BARE_TAG.sub(" ", text)
     text = _LIST_NUMBER.sub("", text)
     text = re.sub(r"\(\s*\)|\[\s*\]", " ", text)
+    text = _DENIAL.sub(r"\1 ", text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines()).strip()
 
 

@@ -27,7 +27,8 @@ async def answer(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     repairs = state.get("repairs", 0)
     draft = compose(question, props, judged, ledger, run.graph, exhausted=state.get("exhausted"), cutoff=run.cutoff)
     images = frozenset(i for asked in state["images"] for i in run.family(asked, ledger))
-    report = gate(draft.claims, ledger, {j.concept: j.belief for j in judged.values()}, run.graph, images=images)
+    beliefs = {j.concept: j.belief for j in judged.values()}
+    report = gate(draft.claims, ledger, beliefs, run.graph, images=images, thresholds=_asked_thresholds(props))
     dropped = [f"Claim {r.claim.id} was dropped: {r.reasons}." for r in report.rejected]
     run.trace.add("gate", accepted=[c.id for c in report.accepted], rejected=dropped)
     view = planner_view(state, run, ledger)
@@ -58,11 +59,12 @@ async def verify(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     draft = Draft.model_validate(held["draft"])
     accepted = {c["id"]: Claim.model_validate(c) for c in held["accepted"]}
     images = frozenset(i for asked in state["images"] for i in run.family(asked, ledger))
+    thresholds = _asked_thresholds([Proposition.model_validate(p) for p in state["propositions"]])
     kept: list[Sentence] = []
     problems: list[str] = []
     for raw in held["sentences"]:
         sentence = Sentence.model_validate(raw)
-        found = check_sentence(sentence, accepted, ledger, run.graph, images=images)
+        found = check_sentence(sentence, accepted, ledger, run.graph, images=images, thresholds=thresholds)
         if found:
             problems.append(f"{sentence.text[:200]!r}: " + "; ".join(v.reason for v in found))
         else:
@@ -88,6 +90,11 @@ async def verify(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     final = _render(state, run, draft, [*kept, *templates], tuple(accepted.values()), held["dropped"])
     run.trace.add("answer", answer=final.model_dump(mode="json"))
     return {"answer": final.model_dump(mode="json"), "verified": {"done": True}}
+
+
+def _asked_thresholds(props: list[Proposition]) -> dict[str, float]:
+    """Thresholds that the question names, by concept."""
+    return {p.concept: p.threshold for p in props if p.threshold is not None}
 
 
 def _spent(state: LoopState, run: Run) -> bool:

@@ -579,6 +579,33 @@ def test_evidence_of_a_synthetic_image_is_refused() -> None:
     assert all(verdict(case, synthetic={IMAGE}) for case in size_cases())
 
 
+def test_a_denied_population_passes_and_its_assertion_does_not() -> None:
+    guard = evidence(
+        "E2", "chest_film_guard", Findings(items=(Finding(concept="child", polarity="absent", verified=True),))
+    )
+    claim = Claim(id="C1", concept="child", polarity="absent", text="Not: child [E2].", evidence=("E2",))
+    case: Case = (claim, {"E2": guard}, {"child": Belief(method="header", polarity="absent", evidence=("E2",))})
+    assert not verdict(case)
+    assert verdict(with_text(case, "Child [E2]."))
+
+
+def test_a_side_is_not_named_where_the_belief_leaves_the_sides_open() -> None:
+    case = next(iter(side_cases()))
+    undecided = {"lung_area_ratio": Belief(method="measured", polarity="uncertain", evidence=("E4",))}
+    assert verdict((case[0], case[1], undecided))
+    value = Claim(
+        id="C1",
+        concept="lung_area_ratio",
+        polarity="present",
+        text="The lung area ratio is 0.88 [E4].",
+        evidence=("E4",),
+    )
+    assert not verdict((value, case[1], undecided))
+    said = Sentence(text="The left lung is larger than the right lung [E4].", claims=("C1",))
+    assert check_sentence(said, {"C1": value}, case[1], GRAPH)
+    assert not check_sentence(said, {"C1": case[0]}, case[1], GRAPH)
+
+
 def test_a_threshold_named_in_the_question_may_be_told() -> None:
     claim = Claim(
         id="C1",
