@@ -28,7 +28,9 @@ def capabilities(request: ToolRequest, ctx: Context) -> Passages:
             continue
         names = [graph.concept(c).name if graph.has(c) else c.replace("_", " ") for c in card.establishes]
         text = f"{card.name}: {', '.join(dict.fromkeys(names))}. {validity(card)}{fit(card, info)}"
-        items.append(Passage(text=text, source=f"card of the tool {card.name} {card.version}", licence=card.licence))
+        items.append(
+            Passage(text=text.strip(), source=f"card of the tool {card.name} {card.version}", licence=card.licence)
+        )
     return Passages(items=tuple(items))
 
 
