@@ -7,6 +7,7 @@ from secondread.schema.image import ImageInfo
 from secondread.schema.record import Record
 from secondread.schema.units import Probability
 
+Mode = Literal["verdict", "one_sided", "value_only", "indeterminate"]
 ADULT_YEARS = 18
 STRONG_ROTATION_DEGREES = 10.0
 """In-plane tilt past which the film counts as strongly rotated; the ratio of bounding columns of a tilted
@@ -34,7 +35,7 @@ class AgeReading(Record):
 class Ruling(Record):
     """What may be said about the size of the heart on this film."""
 
-    mode: Literal["verdict", "one_sided", "value_only", "indeterminate"]
+    mode: Mode
     view: ViewReading
     age: AgeReading
     reasons: tuple[str, ...] = ()
@@ -113,13 +114,12 @@ def heart_size_ruling(
         blocking.append("a border of heart or chest is cut off")
     if anatomy is not None and anatomy.heart_side == "image_left":
         caveats.append("the heart lies to the image left: mirrored film or dextrocardia, pixels cannot tell which")
+    mode: Mode = "verdict"
+    reasons: tuple[str, ...] = ()
     if age.group == "child":
-        mode: Literal["verdict", "one_sided", "value_only", "indeterminate"] = "value_only"
-        reasons = (f"the 0.50 threshold holds for adults only ({age.text})",)
+        mode, reasons = "value_only", (f"the 0.50 threshold holds for adults only ({age.text})",)
     elif blocking:
         mode, reasons = "indeterminate", tuple(blocking)
     elif view.treated_as == "AP":
         mode, reasons = "one_sided", (f"{view.text}, and such films magnify the heart",)
-    else:
-        mode, reasons = "verdict", ()
     return Ruling(mode=mode, view=view, age=age, reasons=reasons, caveats=tuple(caveats))

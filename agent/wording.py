@@ -115,7 +115,8 @@ def _measured(prop: Proposition, judged: Judgement, maker: _Maker, graph: Graph)
         found.name, "present", measured_text(found, graph), method=_interval_method(found), evidence=number_evidence
     )
     if prop.kind == "comparison":
-        _larger(found, maker, number_evidence)
+        if judged.outcome != "indeterminate":
+            _larger(found, maker, number_evidence)
         return
     if prop.kind not in ("presence", "quality") or judged.outcome not in ("yes", "no"):
         return

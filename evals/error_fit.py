@@ -33,7 +33,7 @@ def fit_error_model(measured: Floats, spread: Floats, truth: Floats, *, definiti
     residual = measured - truth
 
     def negative_log_likelihood(theta: Floats, df: float | None) -> float:
-        bias, floor, slope = theta[0], np.exp(theta[1]), np.exp(theta[2])
+        bias, floor, slope = float(theta[0]), float(np.exp(theta[1])), float(np.exp(theta[2]))
         scale = np.sqrt(floor**2 + (slope * spread) ** 2)
         z = (residual - bias) / scale
         density = stats.norm.logpdf(z) if df is None else stats.t.logpdf(z, df)

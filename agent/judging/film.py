@@ -116,7 +116,7 @@ def _tilt(prop: Proposition, image: str, ledger: dict[str, Evidence]) -> Judgeme
         outcome=outcome,
         belief=Belief(
             method=UNCALIBRATED,
-            polarity={"yes": "present", "no": "absent"}.get(outcome, "uncertain"),  # type: ignore[arg-type]  # values of the literal
+            polarity={"yes": "present", "no": "absent"}.get(outcome, "uncertain"),
             evidence=(item.id,),
         ),
         evidence=(item.id,),

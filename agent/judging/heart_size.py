@@ -108,7 +108,7 @@ def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence],
             probability=probability,
             log_odds=logit(probability) if probability is not None else None,
             method=_method(record),
-            polarity={"yes": "present", "no": "absent"}.get(outcome, "uncertain"),  # type: ignore[arg-type]  # values of the literal
+            polarity={"yes": "present", "no": "absent"}.get(outcome, "uncertain"),
             evidence=tuple(evidence),
             capped=combined.capped if combined is not None else False,
             reason="; ".join((*ruling.reasons, *confidence_reasons)),
@@ -124,7 +124,7 @@ def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence],
 
 
 def _belief(look: Look, threshold: float, model: ErrorModel | None, cap: float | None) -> Combined | None:
-    if model is None or look.measurement.value is None:
+    if model is None or look.measurement.value is None or look.measurement.spread is None:
         return None
     above = model.probability_above(look.measurement.value, look.measurement.spread, threshold)
     term = Term(group="chest_anatomy", log_ratio=logit(above), evidence=(look.evidence.id,), source=RATIO)

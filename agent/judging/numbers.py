@@ -145,7 +145,7 @@ def _judgement(
         outcome=outcome,
         belief=Belief(
             method="measured" if measurement else "uncalibrated", polarity=polarity, evidence=evidence, reason=reason
-        ),  # type: ignore[arg-type]  # values of the literal
+        ),
         evidence=evidence,
         measurement=measurement,
         reasons=(reason,) if reason else (),

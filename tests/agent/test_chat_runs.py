@@ -73,7 +73,7 @@ def test_a_sensible_model_plans_and_words(make_agent: Callable[..., Agent], film
             self.replies[:] = [
                 tool_call("cardiothoracic_ratio", image=image),
                 json.dumps({"moves": [{"action": "answer"}]}),
-                json.dumps({"sentences": [{"text": "The heart is wide: enlarged cardiac silhouette.", "claims": ["C2"]}]}),
+                json.dumps({"sentences": [{"text": "Enlarged cardiac silhouette.", "claims": ["C2"]}]}),
             ]
             self.replies[:] = self.replies[: max(1, step + 1)] if step < 3 else self.replies
             return super()._generate(messages, stop, run_manager, **kwargs)

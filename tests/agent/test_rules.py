@@ -79,8 +79,6 @@ def test_what_blocks_a_verdict(anatomy: object, quality: object, ratio: object, 
 
 
 def test_a_heart_on_the_image_left_is_a_caveat_and_keeps_the_verdict() -> None:
-    ruling = heart_size_ruling(
-        info(**PA, **ADULT), None, Regions(masks={}, heart_side="image_left"), None, None, None
-    )
+    ruling = heart_size_ruling(info(**PA, **ADULT), None, Regions(masks={}, heart_side="image_left"), None, None, None)
     assert ruling.mode == "verdict"
     assert "dextrocardia" in ruling.caveats[0]
