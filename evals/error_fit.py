@@ -39,7 +39,7 @@ def fit_error_model(measured: Floats, spread: Floats, truth: Floats, *, definiti
         density = stats.norm.logpdf(z) if df is None else stats.t.logpdf(z, df)
         return float(-(density - np.log(scale)).sum())
 
-    start = np.array([np.median(residual), np.log(max(np.std(residual), 1e-4)), np.log(0.5)])
+    start = np.array([np.median(residual), np.log(max(float(np.std(residual)), 1e-4)), np.log(0.5)])
     best: tuple[float, float | None, Floats] | None = None
     for df in DEGREES_OF_FREEDOM:
         found = optimize.minimize(
