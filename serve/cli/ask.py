@@ -24,7 +24,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--region", type=shared.region, metavar="x0,y0,x1,y1", help="box in pixels that the question is about"
     )
     parser.add_argument("--choices", type=shared.choices, metavar="A,B,..", help="answer with one of these")
-    parser.add_argument("--session", metavar="ID", help="follow-up questions of one session share their evidence")
+    parser.add_argument("--session", metavar="ID", help="opaque name that groups runs in their traces")
     shared.add_image_options(parser)
     shared.add_agent_options(parser)
 

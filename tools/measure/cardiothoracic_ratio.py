@@ -24,7 +24,7 @@ THRESHOLD = Threshold(
     direction="above",
     concept="enlarged_cardiac_silhouette",
     population="adult, upright PA film",
-    source="Danzer CS, The cardiothoracic ratio, Am J Med Sci 1919;157:513-521",
+    source="Danzer CS, The cardiothoracic ratio, Am J Med Sci 1919;157:513",
 )
 CONVENTION = "thorax width is that of the two lung masks (bounding columns), close to the inner rib margin"
 
