@@ -266,8 +266,7 @@ def _sampled(plane: NDArray[np.float32], source: NDArray[np.float32], order: int
 def resized(plane: NDArray[np.float32], side: int, order: int = 3) -> NDArray[np.float32]:
     """Spline interpolation of a square plane onto another square grid whose corner points stay where they are."""
     weights = _spline(plane.shape[-1], side, order)
-    found: NDArray[np.float32] = weights @ plane @ weights.T
-    return found
+    return np.asarray(weights @ plane @ weights.T, dtype=np.float32)
 
 
 @cache

@@ -66,7 +66,8 @@ def ribs(source: Plane, rng: np.random.Generator) -> Plane:
                 + 0.17 * np.clip(1 - along, 0.0, None) ** 1.3
             )
             total += np.where(here & (along < 1.0), 0.03 * front * _band(y - level, half * 1.15), 0.0)
-    return total
+    found: Plane = total
+    return found
 
 
 def _band(off: Plane, half: Plane | float) -> Plane:

@@ -49,7 +49,7 @@ EXAMPLES = (
         "chest_monochrome1.dcm", "The same film stored as MONOCHROME1.", 12, 0.44, "PA", 60, photometric="MONOCHROME1"
     ),
     Example("chest_enlarged.dcm", "An enlarged heart on a PA film, 67 years.", 2, 0.58, "PA", 67),
-    Example("chest_ap.dcm", "The enlarged heart of a film taken AP, which magnifies it, 71 years.", 3, 0.57, "AP", 71),
+    Example("chest_ap.dcm", "An enlarged heart on a film whose header says AP, 71 years.", 8, 0.57, "AP", 71),
     Example("chest_turned.png", "A film turned by 8 degrees clockwise.", 4, 0.47, change="turned"),
     Example("chest_mirrored.png", "A film mirrored left to right.", 5, 0.48, change="mirrored"),
     Example("chest_underexposed.png", "A film too light to read.", 6, 0.46, change="underexposed"),
