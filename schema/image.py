@@ -25,7 +25,7 @@ class Spacing(Record):
 
 
 class CropTransform(Record):
-    """How a derived image lies in its parent, in pixel-centre coordinates: parent = offset + derived * scale, per axis."""
+    """How a derived image lies in its parent, in pixel-centre coordinates: parent = offset + derived * scale."""
 
     x0: Pixels
     y0: Pixels

@@ -4,7 +4,6 @@ import ast
 import itertools
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,19 +111,6 @@ def test_the_catalogue_loads_no_framework() -> None:
         "from secondread.tools.catalogue import catalogue\nassert catalogue().names()\nassert not catalogue().problems"
     )
     assert not loaded_by(code) & {"torch", "langgraph", "monai", "mcp"}
-
-
-@pytest.mark.slow
-def test_help_takes_at_most_0_6_of_importing_langgraph() -> None:
-    def seconds(*words: str) -> float:
-        best = float("inf")
-        for _ in range(3):
-            started = time.perf_counter()
-            subprocess.run([sys.executable, *words], capture_output=True, check=True, timeout=120)
-            best = min(best, time.perf_counter() - started)
-        return best
-
-    assert seconds("-m", "secondread.serve.cli.main", "--help") <= 0.6 * seconds("-c", "import langgraph.graph")
 
 
 def test_public_names_are_listed_and_come_from_the_package() -> None:
