@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from secondread.training.guards.arms import ARMS
+from secondread.training.guards.card import write_card
 from secondread.training.guards.data import load
 from secondread.training.guards.fit import run_arm
 from secondread.training.guards.outside import unseen_files, val
@@ -24,7 +25,7 @@ def main() -> None:
         "--ship", action="store_true", help="write weights and manifest under tools/weights, print them"
     )
     parser.add_argument("--outside", action="store_true", help="print the shipped guards on files of unseen sources")
-    parser.add_argument("--val", action="store_true", help="print the shipped guards on the val films")
+    parser.add_argument("--card", action="store_true", help="read val, then write the model card beside the weights")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     images = load(args.data, args.out / "images.npz")
@@ -35,8 +36,8 @@ def main() -> None:
             print(record.model_dump_json(indent=1))
     if args.outside:
         print(json.dumps(unseen_files(args.data), indent=1))
-    if args.val:
-        print(json.dumps(val(images), indent=1))
+    if args.card:
+        print(write_card(unseen_files(args.data), val(images)))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,12 @@ def area(scores: Floats, positive: Flags, groups: list[str], draws: int = 400) -
         if 0 < positive[chosen].sum() < len(chosen):
             drawn.append(_area(scores[chosen], positive[chosen]))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return {"n": len(scores), "value": round(_area(scores, positive), 4), "low": round(low, 4), "high": round(high, 4)}
+    return {
+        "n": len(scores),
+        "value": round(_area(scores, positive), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }
 
 
 def _area(scores: Floats, positive: Flags) -> float:

@@ -119,7 +119,7 @@ def frontal(images: Images, out: Path) -> tuple[Scored, Figures, dict[str, Any]]
     broken = unusable_scores(images, out, scored)
     chest = scored.pick(lambda i: i.split == "train" and i.chest)[0]
     other = np.concatenate([scored.pick(lambda i: i.split == "train" and not i.chest)[0], broken])
-    absent = float(np.round(np.quantile(chest, 0.003), 3))
+    absent = float(np.round(np.quantile(chest, 0.003, method="lower"), 3))
     present = float(np.round(max(absent, 0.5, np.quantile(other, 0.99)), 3))
     figures: Figures = {
         "oof_chest_not_rejected": dict(share(chest >= absent)),
@@ -206,7 +206,10 @@ def child(images: Images, out: Path) -> tuple[Scored, Figures, dict[str, Any]]:
     scored = score("child_all", images, out, is_minor)
     toddlers = scored.pick(_train_of("kermany224"))[0]
     young = scored.pick(lambda i: i.source == "nih_cxr14" and i.split == "train" and i.age <= YOUNG_YEARS)[0]
-    limit = float(np.floor(1000 * min(np.quantile(toddlers, 0.01), np.quantile(young, 0.05))) / 1000)
+    limit = float(
+        np.floor(1000 * min(np.quantile(toddlers, 0.01, method="lower"), np.quantile(young, 0.05, method="lower")))
+        / 1000
+    )
     figures: Figures = {
         "oof": _child_row(scored, limit),
         "oof_area_nih": _area(scored, _train_of("nih_cxr14"), is_minor),
