@@ -36,7 +36,7 @@ LIMITS = {
         Limit("height difference of lung centres / lung height", 0.0, 0.35, (0.0, 0.125)),
         Limit("heart centre from lung midline / distance of lung centres", -0.42, 0.42, (-0.024, 0.239)),
         Limit("heart centre below lung top / lung height", 0.40, 1.1, (0.610, 0.891)),
-        Limit("heart width / thorax width", 0.2, 0.95, (0.341, 0.758)),
+        Limit("heart width / thorax width", 0.2, 0.85, (0.341, 0.758)),
         Limit("right lung area / its bounding box", 0.25, 0.95, (0.425, 0.746)),
         Limit("left lung area / its bounding box", 0.2, 0.95, (0.328, 0.695)),
         Limit("heart area / its bounding box", 0.4, 0.95, (0.581, 0.819)),
