@@ -198,9 +198,7 @@ class Agent:
         from secondread.agent.risk import cutoff_for
 
         cutoff, warning = cutoff_for(self.risk)
-        defaults = (
-            {"chest_anatomy": {"members": self.settings.anatomy_members}} if self.settings.anatomy_members else {}
-        )
+        defaults = tool_defaults(self.settings)
         run = Run(
             executor=self.runtime,
             planner=self._planner,
@@ -310,6 +308,16 @@ def check_question(question: object) -> None:
             f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are taken.",
             hint="Ask one thing at a time.",
         )
+
+
+def tool_defaults(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Arguments that the settings give to tools: ensemble members, for out-of-fold evaluation."""
+    defaults: dict[str, dict[str, Any]] = {}
+    if settings.anatomy_members:
+        defaults["chest_anatomy"] = {"members": settings.anatomy_members}
+    if settings.guard_member is not None:
+        defaults["chest_film_guard"] = {"member": settings.guard_member}
+    return defaults
 
 
 def trace_path(settings: Settings, run: str) -> Path | None:

@@ -19,7 +19,7 @@ PREFIX = "SECONDREAD_"
 FILE_NAME = "secondread.toml"
 _ALIASES = {"data_dir": ("SECONDREAD_DATA_DIR", "SECONDREAD_DATA")}
 _NONE_WORDS = ("none", "off", "null", "")
-_OPTIONAL = ("risk", "threads", "anatomy_members", "trace_dir", "data_dir")
+_OPTIONAL = ("risk", "threads", "anatomy_members", "guard_member", "trace_dir", "data_dir")
 
 Risk = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -75,6 +75,8 @@ class Settings(Record):
     """Second look: checks, closer looks and belief revision between rounds. Off only for experiments."""
     anatomy_members: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Members of the anatomy ensemble to use; None: all. For out-of-fold evaluation."""
+    guard_member: Annotated[int, Field(ge=0)] | None = None
+    """Member of the film guard's ensemble to use; None: all. For out-of-fold evaluation."""
     trace_dir: Path | None = Field(default_factory=lambda: user_dir("state") / "traces")
     """Where run traces are written; None keeps them in memory only."""
     data_dir: Path | None = None

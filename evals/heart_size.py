@@ -4,8 +4,9 @@
     python -m secondread.evals.heart_size --data DIR --val        # the validation films beside them
     python -m secondread.evals.heart_size --data DIR --fit OUT    # write the shipped error model and risk table
 
-Every row goes through `Agent.ask`. A train film is read by the one network that was not trained on it, and its
-error model is fitted on the other folds. Validation films are read by the shipped ensemble and error model.
+Every row goes through `Agent.ask`. A train film is read by the one network (of the segmenter and of the guard) that
+was not trained on it, and its error model is fitted on the other folds. Validation films are read by the shipped
+ensembles and error model.
 """
 
 import argparse
@@ -55,7 +56,7 @@ class FilmResult:
 
 def _settings(fold: int | None) -> Settings:
     members = None if fold is None else (fold,)
-    return Settings(anatomy_members=members, trace_dir=None)
+    return Settings(anatomy_members=members, guard_member=fold, trace_dir=None)
 
 
 def _look(answer: Answer) -> tuple[float | None, float, float | None, float | None]:
