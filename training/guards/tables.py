@@ -201,7 +201,8 @@ def child(images: Images, out: Path) -> tuple[Scored, Figures, dict[str, Any]]:
     """Figures and threshold of the child guard.
 
     The threshold is the highest at which, out of fold, 99 % of the youngest source (one to five years) and 95 % of the
-    NIH films up to twelve years are not called adult.
+    NIH films up to twelve years are not called adult. A run that leaves a source out has a scale of its own: it is read
+    at the threshold at which as many of its out-of-fold NIH adults are called adult as by the shipped guard.
     """
     scored = score("child_all", images, out, is_minor)
     toddlers = scored.pick(_train_of("kermany224"))[0]
@@ -214,12 +215,20 @@ def child(images: Images, out: Path) -> tuple[Scored, Figures, dict[str, Any]]:
         "oof": _child_row(scored, limit),
         "oof_area_nih": _area(scored, _train_of("nih_cxr14"), is_minor),
     }
+    called = float(np.mean(scored.pick(_nih_adult)[0] < limit))
     for name in ("child_nih_only", "child_without_nih_minors"):
         if _trained(name, out):
             left = score(name, images, out, is_minor)
-            figures[name] = _child_row(left, limit)
+            figures[name] = _child_row(left, float(np.quantile(left.pick(_nih_adult)[0], called)))
+            figures[f"{name}_area_kermany_against_wingspan"] = _area(
+                left, lambda i: i.source in ("kermany224", "wingspan") and i.split == "train", is_minor
+            )
             figures[f"{name}_area_nih"] = _area(left, _train_of("nih_cxr14"), is_minor)
     return scored, figures, {"absent_below": limit, "present_from": max(limit, 0.5)}
+
+
+def _nih_adult(item: Item) -> bool:
+    return item.source == "nih_cxr14" and item.split == "train" and item.age >= ADULT_YEARS
 
 
 def _child_row(scored: Scored, limit: float) -> Figures:
@@ -228,9 +237,7 @@ def _child_row(scored: Scored, limit: float) -> Figures:
         "kermany_1_to_5_not_called_adult": _at_least(scored, _train_of("kermany224"), limit),
         "nih_to_12_not_called_adult": _ages(scored, 0, YOUNG_YEARS + 1, limit),
         "nih_13_to_17_not_called_adult": _ages(scored, YOUNG_YEARS + 1, ADULT_YEARS, limit),
-        "nih_adults_called_adult": _below(
-            scored, lambda i: i.source == "nih_cxr14" and i.split == "train" and i.age >= ADULT_YEARS, limit
-        ),
+        "nih_adults_called_adult": _below(scored, _nih_adult, limit),
         "wingspan_adults_called_adult": _below(scored, _train_of("wingspan"), limit),
         "cohen_adults_called_adult": _below(
             scored, lambda i: i.source == "cohen_covid" and i.age >= ADULT_YEARS, limit
