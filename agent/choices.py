@@ -77,7 +77,7 @@ def _by_range(choices: Sequence[Choice], judged: Mapping[str, Judgement], cutoff
         return Chosen(label=None, reason="the value has no error model, so no range can be preferred")
 
     def above(limit: float | None, without: float) -> float:
-        return without if limit is None else model.probability_above(value, spread, limit)
+        return without if limit is None else model.probability_above(value, spread, limit, measured.uncertainty)
 
     ranged = [c for c in choices if c.low is not None or c.high is not None]
     mass, best = max(((above(c.low, 1.0) - above(c.high, 0.0), c) for c in ranged), key=lambda pair: pair[0])

@@ -76,7 +76,7 @@ def compose(
     graph: Graph,
     *,
     exhausted: str | None = None,
-    cutoff: float = 0.8,
+    cutoff: float = 0.75,
 ) -> Draft:
     """The draft of an answer to all propositions of one question."""
     claims: list[Claim] = []

@@ -5,7 +5,7 @@ from functools import cache
 from secondread.schema.evidence import CalibrationRecord
 from secondread.tools.measure.error_model import FOLDER
 
-DEFAULT_CUTOFF = 0.80
+DEFAULT_CUTOFF = 0.75
 """Confidence at which a verdict is given when no risk is asked for."""
 NEVER = 1.01
 """A cut-off that no confidence reaches."""

@@ -45,7 +45,7 @@ class Run:
     tool_timeout: float | None = None
     rethink: bool = True
     risk: float | None = None
-    cutoff: float = 0.8
+    cutoff: float = 0.75
     emit: Callable[[str, str], None] = lambda node, message: None
     _parsed: dict[str, Evidence] = field(default_factory=dict)
 

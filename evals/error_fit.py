@@ -17,44 +17,60 @@ CUTOFFS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
 """Cut-offs that a risk may be certified for; fixed beforehand, so that a Bonferroni correction over them is valid."""
 
 
-def fit_error_model(measured: Floats, spread: Floats, truth: Floats, *, definition_sd: float = 0.0) -> ErrorModel:
+def fit_error_model(
+    measured: Floats, spread: Floats, truth: Floats, *, uncertainty: Floats | None = None, definition_sd: float = 0.0
+) -> ErrorModel:
     """Maximum-likelihood location and scale of the residuals, with a conformal quantile for the interval.
 
-    The residual is (measured - truth - bias) / scale, scale = sqrt(floor^2 + (slope * spread)^2), Student t with the
-    tail weight of highest likelihood. The quantile is that of split conformal prediction on the rows given
+    The residual is (measured - truth - bias) / scale, with the scale of `ErrorModel.scale` and a Student t of the tail
+    weight of highest likelihood. The quantile is that of split conformal prediction on the rows given
     (Vovk, Gammerman and Shafer 2005): rank ceil((n + 1) * 0.90) of |residual|.
 
     Args:
         measured: Shape (n,), the tool's values.
         spread: Shape (n,), standard deviation over mask samples.
         truth: Shape (n,).
+        uncertainty: Shape (n,), of the masks; None leaves it out of the model.
         definition_sd: Standard deviation between ways to define the quantity.
     """
     residual = measured - truth
+    u = np.zeros_like(measured) if uncertainty is None else uncertainty
+    centre = float(np.median(u))
+
+    def model_of(theta: Floats, df: float | None) -> ErrorModel:
+        return ErrorModel(
+            bias=float(theta[0]),
+            scale_floor=float(np.exp(theta[1])),
+            scale_slope=float(min(np.exp(theta[2]), 10.0)),
+            df=df,
+            q90=1.0,
+            definition_sd=definition_sd,
+            uncertainty_slope=0.0 if uncertainty is None else float(np.clip(theta[3], 0.0, 100.0)),
+            uncertainty_centre=centre,
+            uncertainty_range=(float(u.min()), float(u.max())) if uncertainty is not None else (0.0, 1.0),
+        )
+
+    def scaled(model: ErrorModel) -> tuple[Floats, Floats]:
+        scale = np.array([model.scale(float(s), float(v)) for s, v in zip(spread, u, strict=True)])
+        return (residual - model.bias) / scale, scale
 
     def negative_log_likelihood(theta: Floats, df: float | None) -> float:
-        bias, floor, slope = float(theta[0]), float(np.exp(theta[1])), float(np.exp(theta[2]))
-        scale = np.sqrt(floor**2 + (slope * spread) ** 2)
-        z = (residual - bias) / scale
+        z, scale = scaled(model_of(theta, df))
         density = stats.norm.logpdf(z) if df is None else stats.t.logpdf(z, df)
         return float(-(density - np.log(scale)).sum())
 
-    start = np.array([np.median(residual), np.log(max(float(np.std(residual)), 1e-4)), np.log(0.5)])
-    best: tuple[float, float | None, Floats] | None = None
+    start = np.array([np.median(residual), np.log(max(float(np.std(residual)) / 2, 1e-4)), np.log(0.5), 10.0])
+    best: tuple[float, ErrorModel] | None = None
     for df in DEGREES_OF_FREEDOM:
         found = optimize.minimize(
-            negative_log_likelihood, start, args=(df,), method="Nelder-Mead", options={"maxiter": 4000}
+            negative_log_likelihood, start, args=(df,), method="Nelder-Mead", options={"maxiter": 2000}
         )
         if best is None or found.fun < best[0]:
-            best = (float(found.fun), df, np.asarray(found.x))
+            best = (float(found.fun), model_of(np.asarray(found.x), df))
     assert best is not None
-    _, df, theta = best
-    bias, floor, slope = float(theta[0]), float(np.exp(theta[1])), float(min(np.exp(theta[2]), 10.0))
-    scaled = np.sort(np.abs(residual - bias) / np.sqrt(floor**2 + (slope * spread) ** 2))
-    rank = min(len(scaled), int(np.ceil((len(scaled) + 1) * LEVEL)))
-    return ErrorModel(
-        bias=bias, scale_floor=floor, scale_slope=slope, df=df, q90=float(scaled[rank - 1]), definition_sd=definition_sd
-    )
+    z = np.sort(np.abs(scaled(best[1])[0]))
+    rank = min(len(z), int(np.ceil((len(z) + 1) * LEVEL)))
+    return best[1].model_copy(update={"q90": float(z[rank - 1])})
 
 
 def risk_table(confidence: Sequence[float], right: Sequence[bool]) -> list[dict[str, float]]:

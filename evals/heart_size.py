@@ -29,7 +29,7 @@ from secondread.evals.films import MaskedFilm, masked_films, published_ctr
 from secondread.evals.heart_report import report
 from secondread.evals.metrics import dice
 from secondread.schema.answer import Answer
-from secondread.schema.evidence import CalibrationRecord, Measurements, Regions
+from secondread.schema.evidence import CalibrationRecord, Measurement, Measurements, Regions
 from secondread.tools.measure.error_model import ErrorModel, error_models_from
 from secondread.training.anatomy.data import FOLDS, fold_of
 
@@ -49,6 +49,7 @@ class FilmResult:
     dice: dict[str, float]
     value: float | None
     spread: float
+    uncertainty: float | None = None
     low: float | None = None
     high: float | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -59,29 +60,40 @@ def _settings(fold: int | None) -> Settings:
     return Settings(anatomy_members=members, guard_member=fold, trace_dir=None)
 
 
-def _look(answer: Answer) -> tuple[float | None, float, float | None, float | None]:
-    """Value, spread and interval of the ratio that the answer rests on."""
+def _look(answer: Answer) -> Measurement | None:
+    """The ratio that the answer rests on."""
     cited = [e for c in answer.claims for e in c.evidence]
     for item in (answer.evidence_by_id(e) for e in cited):
         if isinstance(item.result, Measurements):
             found = item.result.get(RATIO)
             if found is not None and found.value is not None:
-                i = found.interval
-                return found.value, found.spread or 0.0, i.low if i else None, i.high if i else None
-    return None, 0.0, None, None
+                return found
+    return None
 
 
 def ask_film(agent: Agent, film: MaskedFilm, fold: int, views: Sequence[str | None]) -> FilmResult:
     """Ask the heart question of one film once per stated view."""
     answers = {view or "unstated": agent.ask(film.path, QUESTION, view=view) for view in views}
     first = next(iter(answers.values()))
-    value, spread, low, high = _look(first)
+    ratio = _look(first)
+    interval = ratio.interval if ratio else None
     truth = film.masks()
     overlaps: dict[str, float] = {}
     whole = next((e.result for e in first.evidence if isinstance(e.result, Regions)), None)
     if whole is not None:
         overlaps = {k: dice(agent.runtime.store.mask(ref), truth[k]) for k, ref in whole.masks.items() if k in truth}
-    return FilmResult(film, fold, film.ctr(), overlaps, value, spread, low, high, answers)
+    return FilmResult(
+        film=film,
+        fold=fold,
+        truth=film.ctr(),
+        dice=overlaps,
+        value=ratio.value if ratio else None,
+        spread=(ratio.spread or 0.0) if ratio else 0.0,
+        uncertainty=ratio.uncertainty if ratio else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        answers=answers,
+    )
 
 
 def run_fold(
@@ -104,6 +116,7 @@ def fitted(results: Sequence[FilmResult], definition_sd: float) -> ErrorModel:
         np.array([r.value for r in rows], float),
         np.array([r.spread for r in rows]),
         np.array([r.truth for r in rows]),
+        uncertainty=np.array([r.uncertainty for r in rows], float),
         definition_sd=definition_sd,
     )
 
@@ -179,7 +192,7 @@ def probability(row: FilmResult, work: Path) -> float:
     """P(ratio > 0.50) of a row under the error model of its folder: cross-fitted, or the shipped one for -1."""
     folder = work / (f"fold{row.fold}" if row.fold >= 0 else "shipped")
     model = ErrorModel.model_validate(json.loads((folder / f"{RATIO}.json").read_text())["parameters"])
-    return model.probability_above(row.value or 0.0, row.spread, THRESHOLD)
+    return model.probability_above(row.value or 0.0, row.spread, THRESHOLD, row.uncertainty)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -61,6 +61,8 @@ class Measurement(Record):
     interval: Interval | None = None
     spread: float | None = None
     """Standard deviation over mask samples, in `unit`; None when there was only one."""
+    uncertainty: float | None = None
+    """`Regions.network_uncertainty` of the masks it was taken from."""
     landmarks: tuple[Point, ...] = ()
     threshold: Threshold | None = None
     surrogate_for: str | None = None
@@ -124,6 +126,9 @@ class Regions(Record):
     uncertainty: str | None = None
     """Blob handle of a float32 map of shape (rows, columns), 0 sure to 1 unsure."""
     mean_uncertainty: float | None = None
+    network_uncertainty: float | None = None
+    """Mean uncertainty inside the masks of each network by itself, averaged over the networks: comparable for any
+    number of networks, so that error models can use it."""
     plausible: bool = True
     reasons: tuple[str, ...] = ()
     """Why `plausible` is False, or what a reader should know."""

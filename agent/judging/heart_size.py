@@ -126,7 +126,8 @@ def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence],
 def _belief(look: Look, threshold: float, model: ErrorModel | None, cap: float | None) -> Combined | None:
     if model is None or look.measurement.value is None or look.measurement.spread is None:
         return None
-    above = model.probability_above(look.measurement.value, look.measurement.spread, threshold)
+    found = look.measurement
+    above = model.probability_above(found.value or 0.0, found.spread or 0.0, threshold, found.uncertainty)
     term = Term(group="chest_anatomy", log_ratio=logit(above), evidence=(look.evidence.id,), source=RATIO)
     return combine([term], prior=0.5, cap=cap)
 

@@ -92,7 +92,7 @@ def width_item(film: ChestMasks, name: str, extent: Extent, landmarks: tuple[Poi
     )
 
 
-def interval_of(value: float, spread: Spread) -> tuple[Interval | None, list[str]]:
+def interval_of(value: float, spread: Spread, uncertainty: float | None) -> tuple[Interval | None, list[str]]:
     """The calibrated interval, or None with the reason as a caveat."""
     model, calibration = error_model(NAME), record(NAME)
     if model is None or calibration is None:
@@ -100,7 +100,10 @@ def interval_of(value: float, spread: Spread) -> tuple[Interval | None, list[str
     if spread.within is None:
         return None, ["no mask samples, so no interval"]
     method = f"{calibration.method}; {calibration.data}"
-    return model.interval(value, spread.within, method), []
+    told: list[str] = []
+    if model.outside(uncertainty):
+        told.append("the masks are less sure than those the error model was fitted on: the interval may be too narrow")
+    return model.interval(value, spread.within, method, uncertainty), told
 
 
 def view_caveats(info: ImageInfo) -> list[str]:
@@ -122,7 +125,7 @@ def cardiothoracic_ratio(request: ChestRequest, ctx: Context) -> Measurements:
     heart, thorax = heart_and_thorax(film.masks)
     value = heart.length / thorax.length
     spread = sample_spread(film.regions, ctx, ratio)
-    interval, caveats = interval_of(value, spread)
+    interval, caveats = interval_of(value, spread, film.regions.network_uncertainty)
     heart_points = border_points(film, "heart", heart)
     thorax_points = border_points(film, "thorax", thorax)
     cut = border_caveats(film.masks, ("image_left", "image_right"))
@@ -133,6 +136,7 @@ def cardiothoracic_ratio(request: ChestRequest, ctx: Context) -> Measurements:
                 value=value,
                 interval=interval,
                 spread=spread.within,
+                uncertainty=film.regions.network_uncertainty,
                 landmarks=heart_points + thorax_points,
                 threshold=THRESHOLD,
                 caveats=(*cut, *view_caveats(film.info), *caveats, *spread.caveats(), CONVENTION),

@@ -3,8 +3,13 @@
 The shipped file is a `CalibrationRecord` named after the measurement, `tools/weights/<name>.json`; `parameters` hold
 
     bias             mean of (measured - true)
-    scale_floor      scale of the error when the masks do not waver at all
-    scale_slope      added scale per unit of spread: scale = sqrt(scale_floor^2 + (scale_slope * spread)^2)
+    scale_floor      scale of the error when the masks do not waver and are as sure as usual
+    scale_slope      added scale per unit of spread:
+                     scale = sqrt((scale_floor * exp(uncertainty_slope * (u - uncertainty_centre)))^2
+                                  + (scale_slope * spread)^2)
+    uncertainty_slope, uncertainty_centre
+                     optional, default 0: how the floor grows with the uncertainty u of the masks; a u that is unknown
+                     counts as the centre, one outside uncertainty_range (low, high of the fit) as its nearer end
     df               degrees of freedom of the Student t of (measured - bias - true) / scale; null: normal
     q90              conformal quantile of |measured - bias - true| / scale: the 0.90 interval is +- q90 * scale
     definition_sd    optional, default 0: standard deviation between ways to define the quantity; widens the
@@ -16,7 +21,7 @@ all in the unit of the measurement, fitted on out-of-fold predictions.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from math import sqrt
+from math import exp, sqrt
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -39,26 +44,45 @@ class ErrorModel(Record):
     q90: float = Field(gt=0)
     definition_sd: float = Field(default=0.0, ge=0)
 
-    def scale(self, spread: float) -> float:
-        """Scale of the error for a spread over mask samples, both in the unit of the measurement."""
-        return sqrt(self.scale_floor**2 + (self.scale_slope * spread) ** 2)
+    uncertainty_slope: float = Field(default=0.0, ge=0)
+    uncertainty_centre: float = 0.0
+    uncertainty_range: tuple[float, float] = (0.0, 1.0)
 
-    def interval(self, value: float, spread: float, method: str) -> Interval:
+    def scale(self, spread: float, uncertainty: float | None = None) -> float:
+        """Scale of the error, in the unit of the measurement.
+
+        Args:
+            spread: Standard deviation over mask samples, in the same unit.
+            uncertainty: `Regions.network_uncertainty`; None: the centre.
+        """
+        low, high = self.uncertainty_range
+        u = self.uncertainty_centre if uncertainty is None else min(max(uncertainty, low), high)
+        floor = self.scale_floor * exp(self.uncertainty_slope * (u - self.uncertainty_centre))
+        return sqrt(floor**2 + (self.scale_slope * spread) ** 2)
+
+    def outside(self, uncertainty: float | None) -> bool:
+        """Whether the masks are less sure than any that the model was fitted on."""
+        return uncertainty is not None and uncertainty > self.uncertainty_range[1]
+
+    def interval(self, value: float, spread: float, method: str, uncertainty: float | None = None) -> Interval:
         """The 0.90 interval of a measured value."""
-        centre, half = value - self.bias, self.q90 * self.scale(spread)
+        centre, half = value - self.bias, self.q90 * self.scale(spread, uncertainty)
         return Interval(low=centre - half, high=centre + half, level=LEVEL, method=method)
 
-    def probability_above(self, value: float, spread: float, threshold: float) -> float:
+    def probability_above(
+        self, value: float, spread: float, threshold: float, uncertainty: float | None = None
+    ) -> float:
         """Probability that the true value lies above a threshold, under a flat prior on the true value.
 
         Args:
             value: The measured value.
             spread: Its standard deviation over mask samples.
             threshold: The threshold, in the same unit.
+            uncertainty: As for `scale`.
         """
         from scipy import special
 
-        scale = sqrt(self.scale(spread) ** 2 + self.definition_sd**2)
+        scale = sqrt(self.scale(spread, uncertainty) ** 2 + self.definition_sd**2)
         z = (value - self.bias - threshold) / scale
         return float(special.ndtr(z) if self.df is None else special.stdtr(self.df, z))
 

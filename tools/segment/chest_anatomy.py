@@ -43,7 +43,7 @@ class ChestAnatomy(Tool):
 
     card = Card(
         name="chest_anatomy",
-        version="1.0.0",
+        version="1.1.0",
         summary="Outline right lung, left lung and heart on a frontal chest film; every chest measurement needs it.",
         kind="region",
         establishes=("right_lung", "left_lung", "heart", "chest_anatomy"),
@@ -104,6 +104,7 @@ class ChestAnatomy(Tool):
             samples=samples,
             uncertainty=ctx.put_map(image, found.uncertainty),
             mean_uncertainty=found.mean_uncertainty,
+            network_uncertainty=found.network_uncertainty,
             plausible=found.plausible,
             reasons=found.reasons,
             heart_side=found.heart_side,

@@ -73,7 +73,7 @@ def to_grid(pixels: NDArray[np.float32], size: int = GRID) -> NDArray[np.float32
     from torch.nn import functional
 
     where = place(*pixels.shape)
-    film = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))[None, None]
+    film = torch.from_numpy(np.array(pixels, dtype=np.float32))[None, None]  # a copy: stored pixels are read-only
     if where.padded_rows != where.rows or where.padded_columns != where.columns:
         below = where.padded_rows - where.rows - where.top
         right = where.padded_columns - where.columns - where.left

