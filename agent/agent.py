@@ -242,6 +242,8 @@ class Agent:
     def _load(self, image: Any, prior: Any, region: Any, view: str | None, age: float | None) -> list[ImageInfo]:
         store = self.runtime.store
         if image is None:
+            if prior is not None or region is not None:
+                raise UsageError("A prior or a region needs an image.")
             return []
         sources = list(image) if isinstance(image, list | tuple) else [image]
         if len(sources) > 8:

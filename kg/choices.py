@@ -71,6 +71,16 @@ def _follows(a: str, b: str) -> bool:
     return int(b) == int(a) + 1 if a.isdigit() else ord(b.lower()) == ord(a.lower()) + 1
 
 
+_NORMAL = re.compile(r"(is )?(normal|not enlarged|normal[- ]sized?|within normal limits)")
+_LARGE = re.compile(r"(is )?(enlarged|too (large|big|wide)|large|big|wide|abnormal(ly large)?|increased)")
+
+
+def sized(options: Sequence[str]) -> bool:
+    """Whether the choices are words of size ("normal", "enlarged"), so that they ask for a finding, not for a number."""
+    words = [o.strip()[m.end() :] if (m := _LABEL.match(o.strip())) else o for o in options]
+    return any(_NORMAL.fullmatch(w.lower().strip(" .?!")) or _LARGE.fullmatch(w.lower().strip(" .?!")) for w in words)
+
+
 def read_choices(
     options: Sequence[str], graph: Graph, asked: Sequence[Asked], in_context: Callable[[str], list[Asked]]
 ) -> list[Choice]:
@@ -117,6 +127,13 @@ def _read(
             answer=answer,
             concept=main.concept if main else None,
             polarity="present" if (answer == "yes") != flip else "absent",
+        )
+    size = _LARGE.fullmatch(low) or _NORMAL.fullmatch(low)
+    if main is not None and main.kind == "presence" and size and graph.concept(main.concept).kind == "finding":
+        there = _LARGE.fullmatch(low) is not None
+        answer = "yes" if there == (main.polarity == "present") else "no"
+        return Choice(
+            label=label, text=text, answer=answer, concept=main.concept, polarity="present" if there else "absent"
         )
     side = _side(low, main)
     if side is not None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from secondread.kg import patterns as say
 from secondread.kg import reading
 from secondread.kg.asked import Asked, Choice, Question
-from secondread.kg.choices import read_choices, split_choices
+from secondread.kg.choices import read_choices, sized, split_choices
 from secondread.kg.clauses import clauses, segments, strip_politeness
 from secondread.kg.graph import Graph
 from secondread.kg.link import Mention, mentions
@@ -46,6 +46,8 @@ def parse(question: str, graph: Graph, choices: Sequence[str] | None = None) -> 
     needs_prior = _PRIOR in reasons
     if needs_prior:
         asked = []
+    if sized(options):
+        asked = list(dict.fromkeys(_as_finding(a, graph) for a in asked))
     meant = (
         read_choices(
             options, graph, asked, lambda text: _clause(f"{stem[-MAX_CLAUSE:]} {text[:MAX_CLAUSE]}", graph).asked
@@ -71,6 +73,14 @@ def parse(question: str, graph: Graph, choices: Sequence[str] | None = None) -> 
         needs_prior=needs_prior,
         reason="; ".join(reasons) if not asked else "",
     )
+
+
+def _as_finding(one: Asked, graph: Graph) -> Asked:
+    """A number asked for with choices "normal" and "enlarged" is a question of the finding that it decides."""
+    if graph.concept(one.concept).kind != "measurement":
+        return one
+    decided = [e.subject for e in graph.neighbors(one.concept, "assessed_by", "in") if "value" in e.qualifiers]
+    return Asked(kind="presence", concept=decided[0]) if decided else one
 
 
 _PRIOR = "it asks about change, which needs an earlier film of the same patient"
