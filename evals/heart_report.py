@@ -32,9 +32,13 @@ def report(rows: "Sequence[FilmResult]", probabilities: Sequence[float], title: 
     """
     print(f"\n{title}: n = {len(rows)} films")
     figures: dict[str, object] = {"n": len(rows)}
+    outlined = [r for r in rows if r.dice]
+    figures["refused_at_intake"] = len(rows) - len(outlined)
+    print(f"  {'refused at intake, so not outlined':<52} {len(rows) - len(outlined)}")
     for name in STRUCTURES:
-        values = np.array([r.dice.get(name, 0.0) for r in rows])
-        figures[f"dice_{name}"] = _line(f"Dice {name.replace('_', ' ')}", bootstrap(values), 4)
+        values = np.array([r.dice[name] for r in outlined])
+        label = f"Dice {name.replace('_', ' ')} (n = {len(outlined)})"
+        figures[f"dice_{name}"] = _line(label, bootstrap(values), 4)
     measured = [r for r in rows if r.value is not None]
     error = np.array([abs((r.value or 0.0) - r.truth) for r in measured])
     figures["measured"] = len(measured)
