@@ -89,7 +89,7 @@ def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence],
         threshold = look.measurement.threshold.value if look.measurement.threshold else 0.5
     model, record = error_model(RATIO), calibration_record(RATIO)
     cap = report.log_odds_cap if report is not None else None
-    combined = _belief(look, threshold, model, cap)
+    combined = _belief(look, threshold, model, record, cap)
     evidence = [look.evidence.id]
     if guards is not None and "guard" in (ruling.view.basis, ruling.age.basis):
         evidence.append(guards.id)
@@ -123,11 +123,16 @@ def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence],
     )
 
 
-def _belief(look: Look, threshold: float, model: ErrorModel | None, cap: float | None) -> Combined | None:
-    if model is None or look.measurement.value is None or look.measurement.spread is None:
+def _belief(
+    look: Look, threshold: float, model: ErrorModel | None, record: CalibrationRecord | None, cap: float | None
+) -> Combined | None:
+    """P(ratio > threshold), no nearer to 0 or 1 than its fit set can tell: one error in n + 2 (rule of succession)."""
+    if model is None or record is None or look.measurement.value is None or look.measurement.spread is None:
         return None
     found = look.measurement
     above = model.probability_above(found.value or 0.0, found.spread or 0.0, threshold, found.uncertainty)
+    least = 1.0 / (record.n + 2)
+    above = min(max(above, least), 1.0 - least)
     term = Term(group="chest_anatomy", log_ratio=logit(above), evidence=(look.evidence.id,), source=RATIO)
     return combine([term], prior=0.5, cap=cap)
 
