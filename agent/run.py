@@ -56,6 +56,13 @@ class Run:
                 self._parsed[key] = Evidence.model_validate(value)
         return {k: self._parsed[k] for k in sorted(state.get("evidence", {}), key=lambda i: int(i[1:]))}
 
+    def enter_crop(self, image: str, crop: DerivedImage) -> None:
+        """Know of a crop what is known of its image, so that it can be asked about in its place."""
+        from secondread.imaging.derive import derived_info
+
+        info, _ = derived_info(self.infos[image], crop.box, 1.0, [self.infos[image].ref])
+        self.infos[crop.image] = info
+
     def family(self, image: str, ledger: Mapping[str, Evidence]) -> tuple[str, ...]:
         """An asked image and every image derived from it in this run, oldest first."""
         ids = [image]

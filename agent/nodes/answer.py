@@ -119,6 +119,9 @@ def _render(
         verdict, confidence, choice, abstained = "indeterminate", None, None, True
         reason = "a claim that the answer needs is not supported by its evidence"
         lead = f"No verdict: {reason}."
+    warnings = [*draft.warnings, *dropped]
+    if any(run.infos[i].ref.parent in run.infos for i in state["images"]):
+        warnings.append("The image was cropped to what lies inside its plain frame; positions are those of the crop.")
     body = [s.text.strip() for s in sentences]
     text = " ".join(part for part in (lead, *body, *draft.tail) if part)
     return Answer(
@@ -133,7 +136,7 @@ def _render(
         abstain_reason=reason,
         claims=claims,
         evidence=tuple(ledger.values()),
-        warnings=(*draft.warnings, *dropped),
+        warnings=tuple(warnings),
         trace=run.trace.run,
         budget=run.meter.snapshot(state.get("exhausted")),
     )

@@ -5,6 +5,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from secondread.agent.nodes.act import run_planned
+from secondread.agent.nodes.second_gate import FRONTAL, look_inside_frame
 from secondread.agent.planners.base import Proposition
 from secondread.agent.propositions import needs_image, propositions
 from secondread.agent.run import Run
@@ -14,7 +15,6 @@ from secondread.schema.evidence import Evidence, Findings, QualityReport
 from secondread.tools.runtime.calls import Call, plan
 
 GATES = ("film_quality", "chest_film_guard")
-FRONTAL = "frontal_chest_radiograph"
 
 
 async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
@@ -34,9 +34,14 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
         run.emit("intake", "quality gate and guards")
         run.meter.calls += len(planned)
         new = await run_planned(planned, {}, run)
-    stop = stop_reason(question, props, state["images"], list(new.values()), run)
+    images = list(state["images"])
+    if new and run.rethink and all(p.kind != "quality" for p in props):
+        gates = tuple(n for n in GATES if n in run.executor.catalogue)
+        images[0], new = await look_inside_frame(images[0], new, run, gates)
+    stop = stop_reason(question, props, images, list(new.values()), run)
     run.trace.add("intake", propositions=[p.model_dump(mode="json") for p in props], stop=stop)
     return {
+        "images": images,
         "propositions": [p.model_dump(mode="json") for p in props],
         "evidence": {k: v.model_dump(mode="json") for k, v in new.items()},
         "beliefs": {},
