@@ -88,19 +88,29 @@ def forward_passes(agent: object) -> Callable[[], object]:
 
     from secondread.imaging.load import load
 
-    calls: list[tuple[torch.nn.Module, tuple[torch.Tensor, ...]]] = []
+    calls: list[tuple[torch.nn.Module, tuple[torch.Tensor, ...], bool]] = []
+
+    def remember(net: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        calls.append((net, args, torch.is_autocast_enabled("cpu")))
+
     hooks = []
     for name in ("chest_anatomy", "chest_film_guard"):
         if name not in agent.runtime.catalogue:  # type: ignore[attr-defined]  # an Agent
             continue
         nets = networks(agent.runtime.pool.get(agent.runtime.catalogue.get(name)))  # type: ignore[attr-defined]  # an Agent
-        hooks += [net.register_forward_pre_hook(lambda m, args: calls.append((m, args))) for net in nets]
+        hooks += [net.register_forward_pre_hook(remember) for net in nets]
     film = load(FILM).grey * 0.98
     agent.ask(film, QUESTION, view="PA", age=60)  # type: ignore[attr-defined]  # an Agent
     for hook in hooks:
         hook.remove()
     print(f"forward calls of one ask: {len(calls)}", file=sys.stderr)
-    return lambda: [net(*args) for net, args in calls]
+
+    def passes() -> None:
+        for net, args, half in calls:
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                net(*args)
+
+    return passes
 
 
 def networks(model: object) -> list:  # type: ignore[type-arg]  # modules of any kind
