@@ -1,8 +1,9 @@
 """How the two lungs compare in width, height and area."""
 
 from collections.abc import Callable, Mapping
+from math import exp, hypot
 
-from secondread.schema.evidence import Measurement, Measurements
+from secondread.schema.evidence import Interval, Measurement, Measurements
 from secondread.tools.base import Card, Context, tool
 from secondread.tools.measure.chest_masks import (
     ChestRequest,
@@ -19,9 +20,14 @@ HEART_LEFT_OUT = "the masks leave out lung behind the heart, so the lung on the 
 NO_RANGE = "no normal range is given: none was found for lung masks of this convention"
 EITHER_WAY = "a squeeze along rows or columns changes both lungs alike and leaves this ratio as it is"
 
+LOG_SD: Mapping[str, float] = {"lung_width_ratio": 0.050, "lung_height_ratio": 0.066, "lung_area_ratio": 0.060}
+"""Standard deviation of log(measured / drawn) over the 182 masked train films, each outlined by the network that has
+not seen it. Means lie between -0.016 and -0.003 and are left in."""
+METHOD = "log-normal error, standard deviation on out-of-fold masks of 182 films (Extended Wingspan CTR, train split)"
+
 CARD = Card(
     name="lung_symmetry",
-    version="1.0",
+    version="1.1",
     summary="Right lung compared with left lung: ratios of width, height and area.",
     kind="measurement",
     establishes=("lung_width_ratio", "lung_height_ratio", "lung_area_ratio"),
@@ -32,6 +38,12 @@ CARD = Card(
     cost_seconds=0.1,
     limits=("Ratios of the visible lung fields; they decide nothing by themselves.",),
 )
+
+
+def interval_of(name: str, value: float, spread: float | None) -> Interval:
+    """The 0.90 interval of a ratio: the error of the masks, and what they waver on this film."""
+    log_sd = hypot(LOG_SD[name], (spread or 0.0) / value)
+    return Interval(low=value * exp(-1.645 * log_sd), high=value * exp(1.645 * log_sd), level=0.90, method=METHOD)
 
 
 def width_ratio(masks: Mapping[str, Mask]) -> float:
@@ -65,10 +77,12 @@ def lung_symmetry(request: ChestRequest, ctx: Context) -> Measurements:
     for name, (measure, sides) in MEASURES.items():
         spread = sample_spread(film.regions, ctx, measure, LUNGS)
         squeezed = [f"{aspect}; {EITHER_WAY}"] if aspect and name != "lung_width_ratio" else []
+        value = measure(film.masks)
         items.append(
             Measurement(
                 name=name,
-                value=measure(film.masks),
+                value=value,
+                interval=interval_of(name, value, spread.within),
                 spread=spread.within,
                 caveats=(
                     *border_caveats(film.masks, sides),
@@ -76,7 +90,6 @@ def lung_symmetry(request: ChestRequest, ctx: Context) -> Measurements:
                     side_caveat(film.regions),
                     HEART_LEFT_OUT,
                     NO_RANGE,
-                    "uncalibrated: the spread over mask samples is given, no interval",
                     *spread.caveats(),
                 ),
             )

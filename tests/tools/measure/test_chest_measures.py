@@ -184,3 +184,12 @@ def test_gap_of_overlapping_masks_is_zero_and_of_absent_ones_none():
     left[2:8, :12], right[2:8, 8:] = True, True
     assert gap_between(left, right, 0, 10)[0] == 0
     assert gap_between(left, np.zeros_like(right), 0, 10) is None
+
+
+def test_lung_ratios_carry_the_error_of_the_masks():
+    from secondread.tools.measure.lung_symmetry import interval_of
+
+    sure, unsure = interval_of("lung_area_ratio", 1.2, 0.0), interval_of("lung_area_ratio", 1.2, 0.2)
+    assert sure.low < 1.2 < sure.high
+    assert sure.low == pytest.approx(1.2 / (sure.high / 1.2))
+    assert unsure.high - unsure.low > sure.high - sure.low
