@@ -76,10 +76,10 @@ _LARGE = re.compile(r"(is )?(enlarged|too (large|big|wide)|large|big|wide|abnorm
 
 
 def sized(options: Sequence[str]) -> bool:
-    stripped = [w.lower().strip(" .?!") for w in words]
-    return any(_NORMAL.fullmatch(w) or _LARGE.fullmatch(w) for w in stripped)
-    words = [o.strip()[m.end() :] if (m := _LABEL.match(o.strip())) else o for o in options]
-    return any(_NORMAL.fullmatch(w.lower().strip(" .?!")) or _LARGE.fullmatch(w.lower().strip(" .?!")) for w in words)
+    """Whether the choices are words of size ("normal", "enlarged"), so that they ask for a finding, not a number."""
+    texts = [o.strip()[m.end() :] if (m := _LABEL.match(o.strip())) else o for o in options]
+    words = [t.lower().strip(" .?!") for t in texts]
+    return any(_NORMAL.fullmatch(w) or _LARGE.fullmatch(w) for w in words)
 
 
 def read_choices(
