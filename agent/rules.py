@@ -106,6 +106,9 @@ def heart_size_ruling(
     blocking: list[str] = []
     if quality is not None and quality.overall == "reject":
         blocking.append("the image quality is too poor: " + "; ".join(quality.reasons))
+    frontal = guards.get("frontal_chest_radiograph") if guards else None
+    if frontal is not None and frontal.polarity == "uncertain":
+        blocking.append("it is not certain that this is a frontal chest film")
     if anatomy is not None and not anatomy.plausible:
         blocking.append("heart and lungs were not found as on a frontal chest film: " + "; ".join(anatomy.reasons))
     if rotation is not None and rotation.value is not None and abs(rotation.value) > STRONG_ROTATION_DEGREES:

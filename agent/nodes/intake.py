@@ -12,8 +12,11 @@ from secondread.agent.run import Run
 from secondread.agent.state import LoopState
 from secondread.kg.questions import Question
 from secondread.schema.evidence import Evidence, Findings, QualityReport
+from secondread.schema.image import ImageInfo
 from secondread.tools.runtime.calls import Call, plan
 
+OTHER_MODALITIES = ("CT", "MR", "US", "PT", "NM", "XA", "MG", "OP", "ES", "SM")
+"""DICOM modalities that never hold a chest film."""
 GATES = ("film_quality", "chest_film_guard")
 
 
@@ -35,7 +38,8 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
         run.meter.calls += len(planned)
         new = await run_planned(planned, {}, run)
     images = list(state["images"])
-    if new and run.rethink and all(p.kind != "quality" for p in props):
+    known = header_reason(run.infos[images[0]]) if images else None
+    if new and run.rethink and known is None and all(p.kind != "quality" for p in props):
         gates = tuple(n for n in GATES if n in run.executor.catalogue)
         images[0], new = await look_inside_frame(images[0], new, run, gates)
     stop = stop_reason(question, props, images, list(new.values()), run)
@@ -64,11 +68,9 @@ def stop_reason(
         return "the question is about an image and none was given"
     about_film = all(p.kind == "quality" or p.concept == FRONTAL for p in props)
     info = run.infos[images[0]]
-    if info.view == "LATERAL" and not about_film:
-        said = "stated by the caller" if info.view_source == "stated" else "from the header"
-        return f"this is a lateral view ({said}); the installed tools read frontal chest films"
-    if info.modality in ("CT", "MR", "US", "PT", "NM", "XA", "MG", "OP", "ES", "SM") and not about_film:
-        return f"this is a {info.modality} image; the installed tools read frontal chest films"
+    known = header_reason(info)
+    if known and not about_film:
+        return known
     for item in gates:
         if item.image != images[0]:
             continue
@@ -78,4 +80,14 @@ def stop_reason(
             frontal = item.result.get(FRONTAL)
             if frontal is not None and frontal.polarity == "absent" and not about_film:
                 return "this does not look like a frontal chest film" + (f": {frontal.note}" if frontal.note else "")
+    return None
+
+
+def header_reason(info: ImageInfo) -> str | None:
+    """Why the header or the caller's statement rules the image out as a frontal chest film, or None."""
+    if info.view == "LATERAL":
+        said = "stated by the caller" if info.view_source == "stated" else "from the header"
+        return f"this is a lateral view ({said}); the installed tools read frontal chest films"
+    if info.modality in OTHER_MODALITIES:
+        return f"this is a {info.modality} image; the installed tools read frontal chest films"
     return None

@@ -78,6 +78,11 @@ def test_what_blocks_a_verdict(anatomy: object, quality: object, ratio: object, 
     assert word in " ".join(ruling.reasons)
 
 
+def test_a_film_that_may_be_none_gets_no_verdict() -> None:
+    unsure = Findings(items=(Finding(concept="frontal_chest_radiograph", polarity="uncertain"),))
+    assert heart_size_ruling(info(**PA, **ADULT), unsure, None, None, None, None).mode == "indeterminate"
+
+
 def test_a_heart_on_the_image_left_is_a_caveat_and_keeps_the_verdict() -> None:
     ruling = heart_size_ruling(info(**PA, **ADULT), None, Regions(masks={}, heart_side="image_left"), None, None, None)
     assert ruling.mode == "verdict"
