@@ -30,6 +30,8 @@ class AgeReading(Record):
     group: Literal["adult", "child"]
     basis: Literal["header", "stated", "guard", "unknown"]
     text: str
+    verified: bool = True
+    """False: it rests on a guard that was not shown to hold on other sources."""
 
 
 class Ruling(Record):
@@ -84,9 +86,8 @@ def read_age(info: ImageInfo, guards: Findings | None) -> AgeReading:
     found = guards.get("child") if guards else None
     if found is not None and found.polarity == "absent":
         sure = "" if found.verified else "; adolescents cannot be told apart this way"
-        return AgeReading(
-            group="adult", basis="guard", text=f"age not stated; the film does not look like a child's{sure}"
-        )
+        text = f"age not stated; the film does not look like a child's{sure}"
+        return AgeReading(group="adult", basis="guard", text=text, verified=found.verified)
     if found is not None and found.polarity == "present":
         return AgeReading(group="child", basis="guard", text="age not stated and the film looks like a child's")
     return AgeReading(group="child", basis="unknown", text="age not stated and not told by the pixels: may be a child")
@@ -123,6 +124,11 @@ def heart_size_ruling(
         mode, reasons = "value_only", (f"the 0.50 threshold holds for adults only ({age.text})",)
     elif blocking:
         mode, reasons = "indeterminate", tuple(blocking)
+    elif view.treated_as == "AP" and not age.verified:
+        known = (
+            "neither a PA view nor the age is known" if view.basis in ("unknown", "guard") else "the age is not known"
+        )
+        mode, reasons = "value_only", (f"{known}, and the guard against children is not verified on other sources",)
     elif view.treated_as == "AP":
         mode, reasons = "one_sided", (f"{view.text}, and such films magnify the heart",)
     return Ruling(mode=mode, view=view, age=age, reasons=reasons, caveats=tuple(caveats))

@@ -47,6 +47,10 @@ ADULT = {"age_years": 60, "age_source": "stated"}
         (PA, guards(child="absent"), "verdict"),
         (PA, None, "value_only"),
         (PA, guards(child="uncertain"), "value_only"),
+        ({}, guards(child="absent"), "one_sided"),
+        ({}, guards(child="absent", verified=False), "value_only"),
+        (PA, guards(child="absent", verified=False), "verdict"),
+        ({"view": "AP", "view_source": "stated"}, guards(child="absent", verified=False), "value_only"),
     ],
 )
 def test_view_and_age(fields: dict[str, object], found: Findings | None, mode: str) -> None:
