@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from secondread.agent.trace import TRACE_SCHEMA, TraceWriter
 from secondread.kg.graph import core_graph
 from secondread.kg.questions import parse
 from secondread.schema.answer import Answer
-from secondread.schema.errors import InputError, UsageError
+from secondread.schema.errors import UsageError
 from secondread.schema.image import ImageInfo
 from secondread.tools.runtime.runtime import Runtime
 
@@ -168,13 +168,6 @@ class Agent:
         finally:
             future.cancel()
 
-    async def astream(self, image: Any, question: str, **options: Any) -> AsyncIterator[Event]:
-        """`stream` for callers with an event loop."""
-        iterator = self.stream(image, question, **options)
-        done = object()
-        while (event := await asyncio.to_thread(next, iterator, done)) is not done:
-            yield event  # type: ignore[misc]  # `done` is the only other value
-
     async def _run(
         self,
         image: Any,
@@ -192,8 +185,7 @@ class Agent:
         graph = core_graph()
         infos = await asyncio.to_thread(self._load, image, prior, region, view, age)
         run_id = uuid.uuid4().hex[:16]
-        path = self.settings.trace_dir / f"{run_id}.jsonl" if self.settings.trace_dir else None
-        trace = TraceWriter(run_id, path)
+        trace = TraceWriter(run_id, trace_path(self.settings, run_id))
         parsed = parse(question, graph, choices)
         from secondread.agent.risk import cutoff_for
 
@@ -215,7 +207,6 @@ class Agent:
             tool_defaults=defaults,
             tool_timeout=self.settings.tool_timeout_s,
             rethink=self.settings.rethink,
-            risk=self.risk,
             cutoff=cutoff,
             emit=emit,
         )
@@ -325,6 +316,3 @@ def tool_defaults(settings: Settings) -> dict[str, dict[str, Any]]:
 def trace_path(settings: Settings, run: str) -> Path | None:
     """Where the trace of a run lies, or None when traces are kept in memory only."""
     return settings.trace_dir / f"{run}.jsonl" if settings.trace_dir else None
-
-
-__all__ = ["Agent", "InputError", "check_question", "execute", "trace_path"]

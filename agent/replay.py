@@ -121,7 +121,6 @@ def replay(path: Path | str, *, tools: Catalogue | None = None) -> ReplayReport:
         infos={i["ref"]["id"]: ImageInfo.model_validate(i) for i in head["images"]},
         tool_defaults=head["settings"]["defaults"],
         rethink=head["settings"]["rethink"],
-        risk=head["settings"]["risk"],
         cutoff=head["settings"]["cutoff"],
     )
     answer = asyncio.run(execute(run, head["question"]))

@@ -44,7 +44,6 @@ class Run:
     tool_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tool_timeout: float | None = None
     rethink: bool = True
-    risk: float | None = None
     cutoff: float = 0.75
     emit: Callable[[str, str], None] = lambda node, message: None
     _parsed: dict[str, Evidence] = field(default_factory=dict)

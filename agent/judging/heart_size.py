@@ -60,11 +60,6 @@ def chosen_look(found: list[Look]) -> tuple[Look, str | None]:
     return last, f"a closer look on the enlarged chest reads {b:.2f} where the whole film read {a:.2f}"
 
 
-def interval_high(measurement: Measurement) -> float | None:
-    """Upper end of the measurement's interval, or None without an error model."""
-    return measurement.interval.high if measurement.interval else None
-
-
 def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement:
     """Verdict on an enlarged cardiac silhouette, or the ratio alone, or the reason for neither."""
     images = run.family(image, ledger)
@@ -156,7 +151,7 @@ def _outcome(
         return "indeterminate", ("the ratio has no error model, so nothing calibrated backs a verdict",)
     probability = _stated(combined, ruling) or 0.0
     if ruling.mode == "one_sided":
-        high = interval_high(ratio)
+        high = ratio.interval.high if ratio.interval else None
         if high is not None and high <= threshold and 1 - probability >= cutoff:
             return "no", ()
         return "indeterminate", (
