@@ -93,7 +93,7 @@ class Agent:
         """A thumbnail as PNG bytes, for a planner that may see pixels."""
         import io
 
-        from secondread.imaging.render import thumbnail
+        from secondread.imaging.draw.render import thumbnail
 
         buffer = io.BytesIO()
         thumbnail(self.runtime.store.pixels(image), 512).save(buffer, "PNG")

@@ -8,7 +8,7 @@ from secondread.schema.evidence import DerivedImage, Evidence, Findings, Measure
 from secondread.schema.region import Point
 
 if TYPE_CHECKING:
-    from secondread.imaging.render import Sides
+    from secondread.imaging.draw.render import Sides
     from secondread.imaging.store import ImageStore
 
 PAIRS = ("image_left", "image_right")
@@ -29,7 +29,7 @@ def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -
     Raises:
         StoreError: The evidence is about no image, or its pixels have left the store.
     """
-    from secondread.imaging.render import overlay
+    from secondread.imaging.draw.render import overlay
 
     if evidence.image is None:
         raise StoreError(f"Evidence {evidence.id} ({evidence.tool}) is about no image.")

@@ -124,7 +124,7 @@ def decode(data: bytes, name: str) -> LoadedImage:
 
         loaded = load_raster(data, kind, name)
     elif kind == "dicom" or kind == "bare dicom":
-        from secondread.imaging.dicom import load_dicom
+        from secondread.imaging.dicom.read import load_dicom
 
         loaded = load_dicom(data, name, bare=kind == "bare dicom")
     elif kind is None:

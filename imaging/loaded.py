@@ -6,7 +6,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from secondread.imaging.identity import Identity
+from secondread.imaging.identity.vault import Identity
 from secondread.schema.errors import UsageError
 from secondread.schema.image import ImageInfo, View
 

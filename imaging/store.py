@@ -15,7 +15,7 @@ from secondread.imaging.blobs import BlobStore
 from secondread.imaging.content import bytes_key
 from secondread.imaging.coordinates import bounding_box, to_ancestor
 from secondread.imaging.derive import cropped, derived_info
-from secondread.imaging.identity import Vault
+from secondread.imaging.identity.vault import Vault
 from secondread.imaging.load import decode, load_plain, read_bytes
 from secondread.imaging.loaded import LoadedImage, with_statement
 from secondread.schema.errors import InputError, StoreError

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from secondread.schema.record import Record
+from secondread.schema.study import Place, PlaneGeometry
 from secondread.schema.units import Millimetres, Pixels, Years
 
 View = Literal["PA", "AP", "LATERAL", "OTHER", "UNKNOWN"]
@@ -48,6 +49,8 @@ class ImageRef(Record):
     parent: str | None = None
     """Image id this one was cropped or zoomed from."""
     transform: CropTransform | None = None
+    volume: str | None = None
+    """Volume id this is a slice of."""
 
 
 class ImageInfo(Record):
@@ -69,11 +72,15 @@ class ImageInfo(Record):
     photometric: str | None = None
     bits_stored: int | None = None
     source_format: str = "array"
-    """`dicom`, `png`, `jpeg`, `tiff` or `array`."""
+    """`dicom`, `png`, `jpeg`, `tiff`, `array`, or the format of the volume or video it was taken from."""
     frames: int = 1
     """Frames in the source; only `ref.frame` is this image."""
     colour: bool = False
     """The source had colour channels that differ from each other."""
+    place: Place | None = None
+    """Where it stands in the study it came from; None for an image handed over by itself."""
+    geometry: PlaneGeometry | None = None
+    """How its pixels lie in the patient; None for projections without position and for pictures."""
     squeezed: bool | None = None
     """True when the file is known to have lost its aspect ratio; None when it cannot be told."""
     caveats: tuple[str, ...] = ()

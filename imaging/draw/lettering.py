@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from secondread.imaging.palette import Colour
+from secondread.imaging.draw.palette import Colour
 
 if TYPE_CHECKING:
     from PIL import ImageDraw

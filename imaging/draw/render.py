@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from secondread.imaging.lettering import WHITE, Labels, font, line_height, outlined, width, wrap
-from secondread.imaging.palette import YELLOW, Colour, colours
+from secondread.imaging.draw.lettering import WHITE, Labels, font, line_height, outlined, width, wrap
+from secondread.imaging.draw.palette import YELLOW, Colour, colours
 from secondread.schema.answer import RESEARCH_USE
 from secondread.schema.errors import InputError, UsageError
 from secondread.schema.image import Spacing

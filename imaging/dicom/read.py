@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from secondread.imaging.arrays import grey_of_colour
 from secondread.imaging.content import image_id
-from secondread.imaging.dicom_grey import display_grey
-from secondread.imaging.dicom_header import describe
-from secondread.imaging.dicom_meaning import meaning
-from secondread.imaging.dicom_values import integer, numbers, text
-from secondread.imaging.identity import IDENTIFYING, Identity
+from secondread.imaging.dicom.grey import display_grey
+from secondread.imaging.dicom.header import describe
+from secondread.imaging.dicom.meaning import meaning
+from secondread.imaging.dicom.values import integer, numbers, text
+from secondread.imaging.identity.vault import IDENTIFYING, Identity
 from secondread.imaging.limits import check_size
 from secondread.imaging.loaded import LoadedImage, read_only
 from secondread.imaging.quiet import quiet

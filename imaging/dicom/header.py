@@ -4,9 +4,9 @@ import datetime
 import re
 from typing import Any, Literal
 
-from secondread.imaging.dicom_spacing import read_spacing, squeezed
-from secondread.imaging.dicom_values import integer, text
-from secondread.imaging.dicom_view import read_portable, read_position, read_view, side_caveat
+from secondread.imaging.dicom.spacing import read_spacing, squeezed
+from secondread.imaging.dicom.values import integer, text
+from secondread.imaging.dicom.view import read_portable, read_position, read_view, side_caveat
 
 MODALITIES = frozenset(
     (

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from secondread.imaging.lettering import Labels, width, wrap
-from secondread.imaging.palette import SKY_BLUE, VERMILLION, colours
-from secondread.imaging.render import Line, overlay, save_png, thumbnail
+from secondread.imaging.draw.lettering import Labels, width, wrap
+from secondread.imaging.draw.palette import SKY_BLUE, VERMILLION, colours
+from secondread.imaging.draw.render import Line, overlay, save_png, thumbnail
 from secondread.schema.errors import InputError, UsageError
 from secondread.schema.image import Spacing
 from secondread.schema.region import Box, Point

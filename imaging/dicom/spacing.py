@@ -14,7 +14,7 @@ plane of the detector), C.8.6.2 (scanned film).
 import math
 from typing import Any, Literal
 
-from secondread.imaging.dicom_values import number, numbers, text, with_groups
+from secondread.imaging.dicom.values import number, numbers, text, with_groups
 from secondread.schema.image import Spacing
 
 PROJECTION = frozenset(("CR", "DX", "RF", "XA", "MG", "IO", "PX", "RG", "RTIMAGE"))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from secondread.imaging.dicom_grey import Window, full_range
+from secondread.imaging.dicom.grey import Window, full_range
 from secondread.imaging.load import load
 
 STEP = 1 / 255

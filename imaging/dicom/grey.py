@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.imaging.arrays import bits_needed
-from secondread.imaging.dicom_values import items, number, numbers, text, with_groups
+from secondread.imaging.dicom.values import items, number, numbers, text, with_groups
 
 SPARSE = 0.25
 """Unsigned pixels that fill less than this share of their bit depth are scaled to the bits they need."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from secondread.imaging.identity import IDENTIFYING, Identity, Vault
+from secondread.imaging.identity.vault import IDENTIFYING, Identity, Vault
 from secondread.imaging.load import load
 from secondread.imaging.store import ImageStore
 from secondread.schema.errors import SecondReadError, StoreError

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Literal
 
-from secondread.imaging.dicom_values import items, text, value
+from secondread.imaging.dicom.values import items, text, value
 from secondread.schema.image import View
 
 _POSITIONS: dict[str, View] = {

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from secondread.imaging.dicom_values import items, numbers, text, with_groups
+from secondread.imaging.dicom.values import items, numbers, text, with_groups
 
 _NUMBERS = (
     "BitsStored", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "FloatPixelPaddingValue",

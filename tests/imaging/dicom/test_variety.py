@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from secondread.imaging.dicom import first_frame, parse
+from secondread.imaging.dicom.read import first_frame, parse
 from secondread.imaging.load import load
 from secondread.imaging.quiet import quiet
 from secondread.schema.errors import UnreadableImage, UnsupportedImage

@@ -1,0 +1,1 @@
+"""DICOM files: reading, grey scale, and what the header says."""

@@ -1,0 +1,1 @@
+"""DICOM objects written from evidence: segmentation, structured report, secondary capture."""

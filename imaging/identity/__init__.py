@@ -1,0 +1,1 @@
+"""Who an image belongs to: kept apart, cleaned away, covered up."""

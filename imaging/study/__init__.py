@@ -1,0 +1,1 @@
+"""Folders, archives and lists of files to studies, series and images."""

@@ -1,0 +1,1 @@
+"""Volumes: NIfTI, NRRD, MetaImage and DICOM series on one convention (RAS, mm)."""
