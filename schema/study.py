@@ -65,7 +65,7 @@ class Place(Record):
             told = f"study {self.study_number} of {self.study_count} ({self.role}), {told}"
         if self.unit != "volume":
             told += f", {self.unit} {self.index} of {self.count}"
-        notes = []
+        notes: list[str] = []
         if self.plane is not None:
             notes.append(self.plane)
         if self.position_mm is not None and self.plane is not None:
