@@ -232,7 +232,9 @@ class Evidence(Record):
     weights: str | None = None
     """SHA-256 over the weights used, or None."""
     image: str | None = None
-    """Image id, or None for evidence that is about no image."""
+    """Image or volume id, or None for evidence that is about no image."""
+    place: str = ""
+    """Which study, series and slice that is, in words; empty for an image handed over by itself."""
     result: Result
     reliability: CalibrationRecord | None = None
     caveats: tuple[str, ...] = ()

@@ -57,6 +57,10 @@ class ImageInfo(Record):
     """What tools, planners and traces may know of an image. Holds nothing that names a person."""
 
     ref: ImageRef
+    dimension: Literal[2, 3] = 2
+    """3: the id stands for a whole volume; `rows` and `columns` are those of its middle axial slice."""
+    unit: Literal["HU", "stored", "grey"] = "grey"
+    """What `ImageStore.values` gives: Hounsfield units, the maker's own scale, or display grey from 0 to 1."""
     modality: str | None = None
     """DICOM Modality (`DX`, `CR`, `CT`, ..), or None when the file does not say."""
     body_part: str | None = None

@@ -76,6 +76,43 @@ class Place(Record):
         return told + (f" ({', '.join(notes)})" if notes else "")
 
 
+SeriesKind = Literal["image", "volume", "cine", "localizer", "secondary", "derived", "document"]
+"""secondary: a screen shot or scanned page; derived: made from other images (segmentation, parametric map)."""
+
+
+class SeriesInfo(Record):
+    """What is known of one series without looking at its pixels."""
+
+    key: str
+    number: int = Field(ge=1)
+    """Place in the study, in the program's own order."""
+    kind: SeriesKind
+    modality: str | None = None
+    body_part: str | None = None
+    views: tuple[str, ...] = ()
+    """Projections of its films that the header states, in order."""
+    images: int = Field(ge=0)
+    """Slices, frames or films."""
+    plane: Plane | None = None
+    spacing_mm: Millimetres | None = None
+    """Between neighbouring slice centres, when it is one regular stack."""
+    pixel_mm: tuple[Millimetres, Millimetres] | None = None
+    """Between rows and between columns."""
+    problems: tuple[str, ...] = ()
+    """Gaps, duplicates, tilt, missing geometry, in plain words."""
+
+
+class StudyInfo(Record):
+    """What was handed over of one study, without looking at its pixels."""
+
+    key: str
+    number: int = Field(default=1, ge=1)
+    count: int = Field(default=1, ge=1)
+    role: Literal["current", "prior"] = "current"
+    series: tuple[SeriesInfo, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
 class VolumeInfo(Record):
     """What is known of a volume besides its voxels."""
 

@@ -11,11 +11,13 @@ from secondread.schema.evidence import CalibrationRecord, Evidence
 from secondread.schema.image import ImageInfo, ImageRef
 from secondread.schema.record import Record
 from secondread.schema.region import Box, MaskRef
+from secondread.schema.study import Plane, StudyInfo
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from secondread.imaging.volume.volume import Volume
     from secondread.kg.graph import Graph
 
 EvidenceKind = Literal["measurement", "finding", "region", "quality", "graph_path", "passage", "image"]
@@ -56,6 +58,8 @@ class Card(Record):
     image: Literal["required", "optional", "none"] = "required"
     needs: tuple[str, ...] = ()
     """Tools whose evidence it takes; its Request has a field of each name holding the evidence id."""
+    gates: tuple[str, ...] = ()
+    """Tools that judge whether an image is fit for this one; intake runs them first and may end the run on their word."""
     in_plan: bool = True
     """False: run by the intake or by other tools only, not offered as a move of its own."""
     cost_seconds: float = 0.01
@@ -83,6 +87,18 @@ class Context(Protocol):
 
     def pixels(self, image: str) -> "NDArray[np.float32]":
         """Display grey values, shape (rows, columns), 0 black to 1 white, air dark (MONOCHROME1 resolved)."""
+
+    def values(self, image: str) -> "NDArray[np.float32]":
+        """Values in `ImageInfo.unit`, shape (rows, columns): Hounsfield units for CT, no window applied."""
+
+    def volume(self, image: str) -> "Volume":
+        """The volume that an id stands for or that a slice was cut from."""
+
+    def study(self, image: str) -> StudyInfo:
+        """The study that an image or volume was handed over with."""
+
+    def slice(self, image: str, plane: Plane, index: int, window: tuple[float, float] | None = None) -> ImageRef:
+        """Register a slice of a volume, `index` from 0; its regions resolve to the slice's own grid."""
 
     def evidence(self, evidence_id: str) -> Evidence:
         """Evidence named in the request's prerequisite fields."""
