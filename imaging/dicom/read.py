@@ -12,7 +12,7 @@ from secondread.imaging.dicom.grey import display_grey
 from secondread.imaging.dicom.header import describe
 from secondread.imaging.dicom.meaning import meaning
 from secondread.imaging.dicom.values import integer, numbers, text
-from secondread.imaging.identity.vault import IDENTIFYING, Identity
+from secondread.imaging.identity.split import identity_of
 from secondread.imaging.limits import check_size
 from secondread.imaging.loaded import LoadedImage, read_only
 from secondread.imaging.quiet import quiet
@@ -65,7 +65,7 @@ def _load(data: bytes, name: str, bare: bool) -> LoadedImage:
         bits_stored=integer(ds, "BitsStored"),
         **describe(ds, caveats),
     )
-    return LoadedImage(info, read_only(grey), _identity(ds))
+    return LoadedImage(info, read_only(grey), identity_of(ds))
 
 
 def parse(data: bytes, name: str, bare: bool) -> tuple[Any, list[str]]:
@@ -194,8 +194,3 @@ def _palette(ds: Any, pixels: NDArray[Any]) -> NDArray[np.float32]:
     rgb = apply_color_lut(pixels, ds)[..., :3]
     depth = 16 if rgb.dtype.itemsize == 2 else 8
     return np.asarray(rgb / np.float32(2**depth - 1), dtype=np.float32)
-
-
-def _identity(ds: Any) -> Identity:
-    found = {key: text(ds, key) for key in IDENTIFYING}
-    return Identity({key: held for key, held in found.items() if held})

@@ -1,10 +1,8 @@
 """What of a header names a person, kept apart from everything else.
 
 An `Identity` shows nothing by accident: its text is constant, it cannot be pickled or turned into JSON, and its values
-come out of `reveal()` alone. Exporters that have to write a patient's name ask the `Vault`.
-
-Source: DICOM PS3.15 Annex E, Basic Application Level Confidentiality Profile, Table E.1-1; the attributes here are
-those of the table that name or locate a person, an institution or a visit, with the unique identifiers of the objects.
+come out of `reveal()` alone. Exporters that have to write a patient's name ask the `Vault`. Which elements those are:
+`secondread.imaging.identity.profile`.
 """
 
 import threading
@@ -12,33 +10,6 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from secondread.schema.errors import StoreError
-
-IDENTIFYING = (
-    "PatientName", "PatientID", "IssuerOfPatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthDate",
-    "PatientBirthTime", "PatientBirthName", "PatientMotherBirthName", "PatientAddress", "PatientTelephoneNumbers",
-    "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "PatientComments", "PatientReligiousPreference",
-    "MilitaryRank", "BranchOfService", "CountryOfResidence", "RegionOfResidence", "EthnicGroup", "Occupation",
-    "MedicalRecordLocator", "AdditionalPatientHistory", "Allergies", "MedicalAlerts", "ResponsiblePerson",
-    "ResponsibleOrganization", "PatientInsurancePlanCodeSequence", "InsurancePlanIdentification",
-    "AccessionNumber", "StudyID", "AdmissionID", "ServiceEpisodeID", "RequestedProcedureID",
-    "ScheduledProcedureStepID", "PerformedProcedureStepID", "PlacerOrderNumberImagingServiceRequest",
-    "FillerOrderNumberImagingServiceRequest",
-    "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "DeviceSerialNumber",
-    "DeviceUID", "DetectorID", "PlateID", "CassetteID", "GantryID", "GeneratorID",
-    "ReferringPhysicianName", "ReferringPhysicianAddress", "ReferringPhysicianTelephoneNumbers",
-    "ConsultingPhysicianName", "PhysiciansOfRecord", "PerformingPhysicianName", "NameOfPhysiciansReadingStudy",
-    "OperatorsName", "RequestingPhysician", "RequestingService", "ScheduledPerformingPhysicianName",
-    "StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "InstanceCreationDate", "AcquisitionDateTime",
-    "StudyTime", "SeriesTime", "AcquisitionTime", "ContentTime", "InstanceCreationTime", "AdmittingDate",
-    "DateOfLastCalibration", "DateOfSecondaryCapture", "PerformedProcedureStepStartDate",
-    "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID",
-    "SynchronizationFrameOfReferenceUID", "StorageMediaFileSetUID", "InstanceCreatorUID", "IrradiationEventUID",
-    "StudyDescription", "SeriesDescription", "ProtocolName", "ImageComments", "StudyComments",
-    "RequestedProcedureDescription",
-    "AdmittingDiagnosesDescription", "DerivationDescription", "AcquisitionComments",
-    "PerformedProcedureStepDescription",
-)  # fmt: skip
-"""DICOM keywords whose values go into an `Identity` and nowhere else."""
 
 
 class Identity:

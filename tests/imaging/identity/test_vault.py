@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from secondread.imaging.identity.vault import IDENTIFYING, Identity, Vault
+from secondread.imaging.identity.profile import keywords
+from secondread.imaging.identity.vault import Identity, Vault
 from secondread.imaging.load import load
 from secondread.imaging.store import ImageStore
 from secondread.schema.errors import SecondReadError, StoreError
@@ -21,13 +22,16 @@ MARK = "ZQX"
 
 def planted() -> dict[str, object]:
     """Every identifying attribute with a value that would be recognised."""
-    from pydicom.datadict import dictionary_VR
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
 
     values: dict[str, object] = {}
-    for number, keyword in enumerate(IDENTIFYING):
+    for number, keyword in enumerate(keywords()):
+        tag = tag_for_keyword(keyword)
+        if tag is None or tag < 0x00080000:
+            continue
         vr = dictionary_VR(keyword)
         mark = f"{MARK}{number}"
-        if vr in ("PN", "LO", "SH", "LT", "ST", "UC", "UT", "AE"):
+        if vr in ("PN", "LO", "SH", "LT", "ST", "UC", "UT", "UR", "AE"):
             values[keyword] = f"{mark} portable AP" if vr == "LO" else mark
         elif vr == "CS":
             values[keyword] = mark
@@ -113,7 +117,7 @@ def test_an_original_and_its_copy_without_identifiers_have_one_id(named: Path, t
     import pydicom
 
     ds = pydicom.dcmread(named)
-    for keyword in IDENTIFYING:
+    for keyword in keywords():
         if keyword in ds:
             delattr(ds, keyword)
     ds.remove_private_tags()
