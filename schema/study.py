@@ -127,8 +127,13 @@ class VolumeInfo(Record):
     """Voxel index (i, j, k, 1) to RAS mm; voxel centres at whole numbers."""
     spacing_mm: tuple[Millimetres, Millimetres, Millimetres]
     """Between voxel centres along i, j, k."""
-    unit: Literal["HU", "stored", "1"] = "stored"
-    """What the numbers are: Hounsfield units, values in the maker's own scale, or plain numbers."""
+    oriented: bool = True
+    """False: the source does not say how the grid lies in the patient. The affine then only scales; sides, planes and
+    positions mean nothing."""
+    placed: bool = True
+    """False: the file gives no positions, so the affine counts voxels and no millimetre is known."""
+    unit: Literal["HU", "stored"] = "stored"
+    """What the numbers are: Hounsfield units, or values on the scale of whatever wrote them."""
     modality: str | None = None
     body_part: str | None = None
     source_format: str = "array"
