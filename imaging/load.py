@@ -8,7 +8,7 @@ from typing import Any
 
 from secondread.imaging.limits import MAX_BYTES
 from secondread.imaging.loaded import LoadedImage, with_statement
-from secondread.schema.errors import UnreadableImage, UnsupportedImage, UsageError
+from secondread.schema.errors import InputError, UnreadableImage, UnsupportedImage, UsageError
 
 _EXTENSIONS = {
     ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".tif": "tiff", ".tiff": "tiff", ".dcm": "dicom",
@@ -23,7 +23,7 @@ _FOREIGN = (
 )  # fmt: skip
 
 
-def load(source: Any, *, view: str | None = None, age: float | None = None) -> LoadedImage:
+def load(source: Any, *, view: str | None = None, age: float | None = None, frame: int = 0) -> LoadedImage:
     """Load one two-dimensional image.
 
     Args:
@@ -31,6 +31,7 @@ def load(source: Any, *, view: str | None = None, age: float | None = None) -> L
             (shapes in `secondread.imaging.arrays`).
         view: Stated view (`PA`, `AP`, ..); overrides the header.
         age: Stated age in years; overrides the header.
+        frame: Which frame of a multi-frame DICOM file, from 0; others hold one.
 
     Returns:
         Grey at the resolution of the source, and what its header says without anything that names a person.
@@ -38,20 +39,23 @@ def load(source: Any, *, view: str | None = None, age: float | None = None) -> L
     Raises:
         UnreadableImage: Missing, empty, truncated, damaged or not an image.
         UnsupportedImage: An image of a kind that is not read here, with the reason.
+        InputError: The source has no such frame.
         UsageError: A view or age that is not one, or a source of another type.
     """
-    loaded = load_plain(source)
+    loaded = load_plain(source, frame=frame)
     info = with_statement(loaded.info, view, age)
     return LoadedImage(info, loaded.grey, loaded.identity) if info is not loaded.info else loaded
 
 
-def load_plain(source: Any) -> LoadedImage:
+def load_plain(source: Any, *, frame: int = 0) -> LoadedImage:
     """`load` without anything stated by the caller."""
     if isinstance(source, str | os.PathLike):
         path = os.fsdecode(source)
-        return decode(read_bytes(path), shown(path))
+        return decode(read_bytes(path), shown(path), frame=frame)
     if isinstance(source, bytes | bytearray | memoryview):
-        return decode(bytes(source), "The data")
+        return decode(bytes(source), "The data", frame=frame)
+    if frame:
+        raise InputError(f"The source holds one image: there is no frame {frame + 1}.")
     origin = type(source).__module__.partition(".")[0]
     if origin == "torch":
         from secondread.imaging.arrays import load_tensor
@@ -105,20 +109,24 @@ def read_bytes(path: str) -> bytes:
         raise UnreadableImage(f"{name} cannot be read: {reason}.") from None
 
 
-def decode(data: bytes, name: str) -> LoadedImage:
+def decode(data: bytes, name: str, *, frame: int = 0) -> LoadedImage:
     """Decode the bytes of a file by what they are.
 
     Args:
         data: The whole file.
         name: The source as the caller typed it, for messages and for its extension.
+        frame: Which frame of a multi-frame DICOM file, from 0.
 
     Raises:
+        InputError: The file has no such frame.
         UnreadableImage: Empty, truncated, damaged or not an image.
         UnsupportedImage: An image of a kind that is not read here.
     """
     if not data:
         raise UnreadableImage(f"{name} is empty.")
     kind = content_kind(data)
+    if frame and kind not in ("dicom", "bare dicom"):
+        raise InputError(f"{name} holds one image: there is no frame {frame + 1}.")
     if kind in ("png", "jpeg", "tiff"):
         from secondread.imaging.raster import load_raster
 
@@ -126,7 +134,7 @@ def decode(data: bytes, name: str) -> LoadedImage:
     elif kind == "dicom" or kind == "bare dicom":
         from secondread.imaging.dicom.read import load_dicom
 
-        loaded = load_dicom(data, name, bare=kind == "bare dicom")
+        loaded = load_dicom(data, name, frame=frame)
     elif kind is None:
         raise UnreadableImage(f"{name} is not an image.", hint="PNG, JPEG, TIFF and DICOM are read.")
     else:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.imaging.arrays import bits_needed
-from secondread.imaging.dicom.values import items, number, numbers, text, with_groups
+from secondread.imaging.dicom.groups import frame_or_root
+from secondread.imaging.dicom.values import items, number, numbers, text
 
 SPARSE = 0.25
 """Unsigned pixels that fill less than this share of their bit depth are scaled to the bits they need."""
@@ -55,13 +56,17 @@ class Window:
         return np.asarray(grey, dtype=np.float32)
 
 
-def display_grey(ds: Any, stored: NDArray[Any], bits: int) -> tuple[NDArray[np.float32], list[str]]:
+def display_grey(
+    ds: Any, stored: NDArray[Any], bits: int, frame: int = 0, window: tuple[float, float] | None = None
+) -> tuple[NDArray[np.float32], list[str]]:
     """Display grey of a monochrome image.
 
     Args:
         ds: The data set.
         stored: Stored values, shape (rows, columns).
         bits: Bits Stored; ignored for float values.
+        frame: From 0.
+        window: Centre and width in place of those of the header.
 
     Returns:
         Grey in [0, 1], air dark where the file is a film of the usual kind, and caveats.
@@ -71,8 +76,8 @@ def display_grey(ds: Any, stored: NDArray[Any], bits: int) -> tuple[NDArray[np.f
     if padded is not None and padded.all():
         padded = None
         caveats.append("Every pixel equals the padding value; padding was ignored.")
-    values, low, high = modality(ds, stored, padded, bits)
-    grey, notes = of_interest(ds, values, low, high, padded)
+    values, low, high = modality(ds, stored, padded, bits, frame)
+    grey, notes = of_interest(ds, values, low, high, padded, frame, window)
     caveats += notes
     inverse = text(ds, "PhotometricInterpretation") == "MONOCHROME1"
     shape = text(ds, "PresentationLUTShape")
@@ -109,7 +114,7 @@ def _as_stored(value: int, dtype: np.dtype[Any]) -> int:
 
 
 def modality(
-    ds: Any, stored: NDArray[Any], padded: NDArray[np.bool_] | None, bits: int
+    ds: Any, stored: NDArray[Any], padded: NDArray[np.bool_] | None, bits: int, frame: int = 0
 ) -> tuple[NDArray[np.float32], float, float]:
     """Modality LUT or rescale, and the range to show when no window says otherwise.
 
@@ -121,7 +126,7 @@ def modality(
         if lut is not None:
             return lut(stored), 0.0, lut.full
     low, high = full_range(stored if padded is None else stored[~padded], bits)
-    source = with_groups(ds, "PixelValueTransformationSequence")
+    source = frame_or_root(ds, "PixelValueTransformationSequence", frame)
     slope, intercept = number(source, "RescaleSlope"), number(source, "RescaleIntercept")
     slope = 1.0 if slope is None or slope == 0 else slope
     intercept = 0.0 if intercept is None else intercept
@@ -154,13 +159,21 @@ def full_range(stored: NDArray[Any], bits: int) -> tuple[float, float]:
 
 
 def of_interest(
-    ds: Any, values: NDArray[np.float32], low: float, high: float, padded: NDArray[np.bool_] | None
+    ds: Any,
+    values: NDArray[np.float32],
+    low: float,
+    high: float,
+    padded: NDArray[np.bool_] | None,
+    frame: int = 0,
+    wanted: tuple[float, float] | None = None,
 ) -> tuple[NDArray[np.float32], list[str]]:
     """VOI LUT, else the first window, else the range from `low` to `high`.
 
     A window or LUT that leaves no contrast where the pixels have some is passed over, with a caveat.
     """
-    source = with_groups(ds, "FrameVOILUTSequence")
+    if wanted is not None:
+        return Window(*wanted, "LINEAR")(values), []
+    source = frame_or_root(ds, "FrameVOILUTSequence", frame)
     shown = values if padded is None else values[~padded]
     varied = bool(shown.min() < shown.max())
     caveats: list[str] = []

@@ -5,7 +5,7 @@ import re
 from typing import Any, Literal
 
 from secondread.imaging.dicom.spacing import read_spacing, squeezed
-from secondread.imaging.dicom.values import integer, text
+from secondread.imaging.dicom.values import text
 from secondread.imaging.dicom.view import read_portable, read_position, read_view, side_caveat
 
 MODALITIES = frozenset(
@@ -44,12 +44,13 @@ OLDEST = 89
 """Ages above are given as 90: with a rare age a person can be told. Source: US 45 CFR 164.514(b)(2)(i)(C)."""
 
 
-def describe(ds: Any, caveats: list[str]) -> dict[str, Any]:
+def describe(ds: Any, caveats: list[str], frame: int = 0) -> dict[str, Any]:
     """Fields of `ImageInfo` that come from the header.
 
     Args:
         ds: The data set.
         caveats: What the reader noticed so far; this adds to it.
+        frame: From 0.
 
     Returns:
         Values for `modality`, `body_part`, `view`, `position`, `spacing`, .. and `caveats`.
@@ -60,7 +61,7 @@ def describe(ds: Any, caveats: list[str]) -> dict[str, Any]:
     caveats += notes
     age, notes = read_age(ds)
     caveats += notes
-    spacing, notes = read_spacing(ds, modality)
+    spacing, notes = read_spacing(ds, modality, frame)
     caveats += notes
     lost = squeezed(ds, spacing)
     if lost:
@@ -85,7 +86,6 @@ def describe(ds: Any, caveats: list[str]) -> dict[str, Any]:
         "sex": _closed(text(ds, "PatientSex").upper(), frozenset("FMO")),
         "spacing": spacing,
         "photometric": photometric,
-        "frames": max(1, integer(ds, "NumberOfFrames") or 1),
         "squeezed": lost,
         "caveats": tuple(caveats),
     }

@@ -3,7 +3,8 @@
 import hashlib
 from typing import Any
 
-from secondread.imaging.dicom.values import items, numbers, text, with_groups
+from secondread.imaging.dicom.groups import frame_or_root, group
+from secondread.imaging.dicom.values import items, numbers, text
 
 _NUMBERS = (
     "BitsStored", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "FloatPixelPaddingValue",
@@ -16,17 +17,17 @@ _TABLES = ("ModalityLUTSequence", "VOILUTSequence")
 _PALETTES = ("Red", "Green", "Blue")
 
 
-def meaning(ds: Any) -> dict[str, Any]:
+def meaning(ds: Any, frame: int = 0) -> dict[str, Any]:
     """JSON of the header values that scale the pixels or give them a size; numbers, defined terms and hashes of tables.
 
     Nothing here identifies a person or is removed by de-identification, so that a de-identified copy keeps its id.
     """
     result = _values(ds)
-    for group in _GROUPS:
-        source = with_groups(ds, group)
-        if source is not ds:
-            result[group] = _values(source)
-    source = with_groups(ds, "FrameVOILUTSequence")
+    for macro in _GROUPS:
+        source = group(ds, macro, frame)
+        if source is not None:
+            result[macro] = _values(source)
+    source = frame_or_root(ds, "FrameVOILUTSequence", frame)
     for keyword in _TABLES:
         for item in items(source if keyword == "VOILUTSequence" else ds, keyword)[:1]:
             result[keyword] = [numbers(item, "LUTDescriptor"), _hash(item.get("LUTData"))]

@@ -14,7 +14,8 @@ plane of the detector), C.8.6.2 (scanned film).
 import math
 from typing import Any, Literal
 
-from secondread.imaging.dicom.values import number, numbers, text, with_groups
+from secondread.imaging.dicom.groups import frame_or_root
+from secondread.imaging.dicom.values import number, numbers, text
 from secondread.schema.image import Spacing
 
 PROJECTION = frozenset(("CR", "DX", "RF", "XA", "MG", "IO", "PX", "RG", "RTIMAGE"))
@@ -26,15 +27,16 @@ _LABEL = {
 }
 
 
-def read_spacing(ds: Any, modality: str | None) -> tuple[Spacing | None, list[str]]:
+def read_spacing(ds: Any, modality: str | None, frame: int = 0) -> tuple[Spacing | None, list[str]]:
     """Spacing with its kind, and caveats.
 
     Args:
         ds: The data set.
         modality: DICOM Modality, or None when unknown.
+        frame: From 0.
     """
     caveats: list[str] = []
-    pixel = _pair(with_groups(ds, "PixelMeasuresSequence"), "PixelSpacing", caveats)
+    pixel = _pair(frame_or_root(ds, "PixelMeasuresSequence", frame), "PixelSpacing", caveats)
     imager = _pair(ds, "ImagerPixelSpacing", caveats)
     scanned = _pair(ds, "NominalScannedPixelSpacing", caveats)
     if modality in PROJECTION or imager is not None:

@@ -1,4 +1,4 @@
-"""Reads header values that may be missing, empty, malformed or inside a functional group of an enhanced object."""
+"""Reads header values that may be missing, empty or malformed."""
 
 import math
 import re
@@ -68,19 +68,3 @@ def items(ds: Any, keyword: str) -> list[Any]:
         return [item for item in found if hasattr(item, "get")]
     except TypeError:
         return []
-
-
-def with_groups(ds: Any, sequence: str) -> Any:
-    """The item of a functional group macro for the first frame, or `ds` itself when there is none.
-
-    Args:
-        ds: The data set.
-        sequence: Keyword of the macro, e.g. `PixelMeasuresSequence`.
-
-    Source: DICOM PS3.3 C.7.6.16, per-frame groups before shared ones.
-    """
-    for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
-        for group in items(ds, groups)[:1]:
-            for item in items(group, sequence)[:1]:
-                return item
-    return ds
