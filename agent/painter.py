@@ -47,7 +47,7 @@ def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -
         points = [p.model_copy(update={"name": ""}) if p.name.endswith(PAIRS) else p for p in seen.values()]
     elif isinstance(result, Findings):
         boxes = [f.region for f in result.items if f.region is not None]
-    elif isinstance(result, DerivedImage):
+    elif isinstance(result, DerivedImage) and result.box is not None:
         boxes = [result.box]
     info = store.info(evidence.image)
     doubtful = anatomy is not None and anatomy.heart_side == "image_left"

@@ -59,6 +59,7 @@ class Run:
         """Know of a crop what is known of its image, so that it can be asked about in its place."""
         from secondread.imaging.derive import derived_info
 
+        assert crop.box is not None, "a slice is no crop"
         info, _ = derived_info(self.infos[image], crop.box, 1.0, [self.infos[image].ref])
         self.infos[crop.image] = info
 

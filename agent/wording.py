@@ -22,18 +22,28 @@ MAX_PATHS = 6
 """Paths or passages worded in one answer; the rest stay in the evidence."""
 
 
+UNIT_WORDS = {"deg": "degrees"}
+
+
 def name_of(concept: str, graph: Graph) -> str:
     """The concept's preferred name, or its id in words when the graph lacks it."""
     return graph.concept(concept).name if graph.has(concept) else concept.replace("_", " ")
 
 
-def number(value: float, unit: str) -> str:
-    """A value as printed: two decimals for ratios, one for degrees, whole pixels and millimetres."""
-    if unit == "1":
-        return f"{value:.2f}"
+def digits(value: float, unit: str) -> int:
+    """Decimals that a value is printed with: two for ratios, one for degrees, and three figures for small lengths."""
+    if unit == "1" or unit == "grey":
+        return 2
     if unit == "deg":
-        return f"{value:.1f} degrees"
-    return f"{value:.0f} {unit}"
+        return 1
+    small = unit in ("mm", "mm2", "ml", "HU", "units") and 0 < abs(value) < 100
+    return (2 if abs(value) < 10 else 1) if small else 0
+
+
+def number(value: float, unit: str) -> str:
+    """A value as printed, with its unit."""
+    text = f"{value:.{digits(value, unit)}f}"
+    return text if unit == "1" else f"{text} {UNIT_WORDS.get(unit, unit)}"
 
 
 def measured_text(found: Measurement, graph: Graph) -> str:
@@ -42,11 +52,11 @@ def measured_text(found: Measurement, graph: Graph) -> str:
     text = f"The {name} is {number(found.value or 0.0, found.unit)}"
     if found.interval is not None:
         low, high = found.interval.low, found.interval.high
-        digits = 2 if found.unit == "1" else (1 if found.unit == "deg" else 0)
+        places = digits(found.value or 0.0, found.unit)
         dash = "-" if low >= 0 else " to "
         level = f"{100 * found.interval.level:.0f} %"
-        unit = {"1": "", "deg": " degrees"}.get(found.unit, f" {found.unit}")
-        text += f" ({low:.{digits}f}{dash}{high:.{digits}f}{unit}, {level} interval)"
+        unit = "" if found.unit == "1" else f" {UNIT_WORDS.get(found.unit, found.unit)}"
+        text += f" ({low:.{places}f}{dash}{high:.{places}f}{unit}, {level} interval)"
     return text
 
 

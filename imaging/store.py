@@ -3,10 +3,11 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +15,22 @@ from numpy.typing import NDArray
 from secondread.imaging.blobs import BlobStore
 from secondread.imaging.content import bytes_key
 from secondread.imaging.coordinates import bounding_box, to_ancestor
-from secondread.imaging.derive import cropped, derived_info
+from secondread.imaging.derive import derived_info
 from secondread.imaging.identity.vault import Vault
 from secondread.imaging.load import decode, load_plain, read_bytes
 from secondread.imaging.loaded import LoadedImage, with_statement
+from secondread.imaging.origin import FromBytes, FromFile, FromParent, FromStudy, FromVolume, Origin, file_stamp
 from secondread.schema.errors import InputError, StoreError
 from secondread.schema.image import CropTransform, ImageInfo, ImageRef
+from secondread.schema.record import short_hash
 from secondread.schema.region import Box, MaskRef
+from secondread.schema.study import Plane, SeriesInfo, StudyInfo
+
+if TYPE_CHECKING:
+    from secondread.imaging.study.model import Instance
+    from secondread.imaging.volume.volume import Volume
 
 DEFAULT_BUDGET = 1 << 30
-
-
-@dataclass
-class _File:
-    """Where evicted pixels come from again."""
-
-    path: str
-    typed: str
-    stamp: tuple[int, int]
-    """Modification time in ns, and size."""
 
 
 @dataclass
@@ -40,13 +38,10 @@ class _Entry:
     info: ImageInfo
     plain: ImageInfo
     """As read, before anything the caller stated."""
-    file: _File | None = None
-    data: bytes | None = None
-    """Encoded source given as bytes."""
-    keep: bool = False
-    """The pixels exist nowhere else: never evicted."""
-    box: Box | None = None
-    """For derived images: the part of the parent."""
+    origin: Origin | None = None
+    """None: the pixels exist nowhere else and are never evicted."""
+    volume: "Volume | None" = None
+    """Set when the id stands for a volume, or for a slice of one."""
     pins: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -67,6 +62,7 @@ class ImageStore:
         self._entries: dict[str, _Entry] = {}
         self._pixels: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._held = 0
+        self._studies: dict[str, StudyInfo] = {}
         self._known: dict[str, str] = {}
         """File stamp or bytes key -> image id."""
         self._busy: dict[str, threading.Lock] = {}
@@ -95,7 +91,104 @@ class ImageStore:
         loaded = load_plain(source)
         with self._lock:
             self.decodes += 1
-        return self._enter(loaded, view, age, keep=True)
+        return self._enter(loaded, None, view, age)
+
+    def add_instance(self, instance: "Instance", *, view: str | None = None, age: float | None = None) -> ImageInfo:
+        """Load one image of a study; its place in the study is part of what is known of it.
+
+        Args:
+            instance: From `secondread.imaging.study.scan.open_studies`.
+            view: As for `add`.
+            age: As for `add`.
+
+        Raises:
+            UnreadableImage: As `load`.
+            UnsupportedImage: As `load`.
+            UsageError: As `load`.
+        """
+        loaded = instance.load()
+        with self._lock:
+            self.decodes += 1
+        return self._enter(loaded, FromStudy(loaded.info.ref.id, instance), view, age)
+
+    def add_volume(self, volume: "Volume") -> ImageInfo:
+        """Enter a volume. Its voxels stay where they are: in the file, or in memory once they were needed.
+
+        Returns:
+            What is known of it, with `dimension` 3; rows and columns are those of its axial slices.
+        """
+        known = volume.info
+        middle = volume.slice_info("axial", volume.count("axial") // 2)
+        place = known.place or middle.place
+        info = middle.model_copy(
+            update={
+                "ref": middle.ref.model_copy(update={"id": known.id, "grid": known.id, "volume": None}),
+                "dimension": 3,
+                "geometry": None,
+                "place": place.model_copy(
+                    update={"unit": "volume", "index": 1, "count": 1, "plane": None, "position_mm": None}
+                )
+                if place is not None
+                else None,
+                "caveats": known.caveats,
+            }
+        )
+        with self._lock:
+            self._entries.setdefault(known.id, _Entry(info, info, volume=volume)).info = info
+        if volume.identity is not None:
+            self.vault.put(known.id, volume.identity)
+        return info
+
+    def slice(self, volume: str, plane: Plane, index0: int, window: tuple[float, float] | None = None) -> ImageInfo:
+        """Register a slice of a volume; its pixels are made when asked for.
+
+        Args:
+            volume: Id of the volume.
+            plane: `axial`, `coronal` or `sagittal`.
+            index0: From 0 at the low RAS end.
+            window: Centre and width for its display grey; None: the volume's own.
+
+        Raises:
+            StoreError: Unknown id.
+            UsageError: No such slice.
+        """
+        held = self.volume(volume)
+        info = held.slice_info(plane, index0)
+        if window is not None:
+            name = f"img-{short_hash([info.ref.id, *window])}"
+            info = info.model_copy(update={"ref": info.ref.model_copy(update={"id": name})})
+        origin = FromVolume(held, plane, index0, window)
+        with self._lock:
+            self._entries.setdefault(info.ref.id, _Entry(info, info, origin, held))
+        return info
+
+    def volume(self, image: str) -> "Volume":
+        """The volume that an id stands for, or that a slice or a crop of a slice was cut from.
+
+        Raises:
+            StoreError: Unknown id, or an image that is no part of a volume.
+        """
+        entry = self._entry(image)
+        while entry.volume is None and entry.info.ref.parent is not None:
+            entry = self._entry(entry.info.ref.parent)
+        if entry.volume is None:
+            raise StoreError("This image is not part of a volume.")
+        return entry.volume
+
+    def add_study(self, study: StudyInfo) -> None:
+        """Remember what a study holds, under its key."""
+        with self._lock:
+            self._studies[study.key] = study
+
+    def study(self, image: str) -> StudyInfo:
+        """The study that an image or volume was handed over with; one of its own when it came alone.
+
+        Raises:
+            StoreError: Unknown id.
+        """
+        info = self._entry(image).info
+        known = self._studies.get(info.place.study) if info.place is not None else None
+        return known or _alone(info)
 
     def info(self, image: str) -> ImageInfo:
         """What is known of an image besides its pixels.
@@ -117,13 +210,30 @@ class ImageStore:
             if held is not None:
                 self._pixels.move_to_end(image)
                 return held
+        if entry.info.dimension == 3:
+            raise StoreError("A volume has no pixels of its own.", hint="Take a slice of it.")
         with entry.lock:
             with self._lock:
                 held = self._pixels.get(image)
             if held is None:
-                held = self._again(image, entry)
+                held = self._again(entry)
                 self._hold(image, held)
             return held
+
+    def values(self, image: str) -> NDArray[np.float32]:
+        """Values in `ImageInfo.unit`, shape (rows, columns): no window, not kept in memory; may hold NaN.
+
+        A crop gives the values of its part at the resolution of the image it was cut from.
+
+        Raises:
+            StoreError: Unknown id, a volume, or the source has changed or gone.
+        """
+        entry = self._entry(image)
+        if entry.info.unit != "grey" and entry.origin is not None:
+            found = entry.origin.values()
+            if found is not None:
+                return found
+        return self.pixels(image)
 
     @contextmanager
     def pinned(self, *images: str) -> Iterator[None]:
@@ -214,7 +324,10 @@ class ImageStore:
         info, part = derived_info(entry.info, box, scale, chain)
         plain, _ = derived_info(entry.plain, box, scale, chain)
         with self._lock:
-            known = self._entries.setdefault(info.ref.id, _Entry(info, plain, box=part))
+            origin = FromParent(
+                part, info.ref.rows, info.ref.columns, partial(self.pixels, image), partial(self.values, image)
+            )
+            known = self._entries.setdefault(info.ref.id, _Entry(info, plain, origin))
             known.info = info  # what is stated of the parent may have changed since
         return info.ref
 
@@ -230,7 +343,7 @@ class ImageStore:
     def forget(self, image: str) -> None:
         """Drop an image, what was derived from it, their masks, maps and identity. Unknown ids are ignored."""
         with self._lock:
-            for child in [k for k, e in self._entries.items() if e.info.ref.parent == image]:
+            for child in [k for k, e in self._entries.items() if image in (e.info.ref.parent, e.info.ref.volume)]:
                 self.forget(child)
             entry = self._entries.pop(image, None)
             if entry is None:
@@ -256,7 +369,7 @@ class ImageStore:
         path = os.path.abspath(typed)
         with self._one_at_a_time(path):
             try:
-                stamp = _stamp(path)
+                stamp = file_stamp(path)
             except (OSError, ValueError):
                 read_bytes(typed)  # raises the error that names the cause
                 raise StoreError(f"{typed} changed while it was read.") from None
@@ -265,49 +378,43 @@ class ImageStore:
                 known = self._known.get(key)
             if known is not None:
                 return self._restate(known, view, age)
-            info = self._add_encoded(read_bytes(typed), typed, _File(path, typed, stamp), view, age)
+            info = self._add_encoded(
+                read_bytes(typed), typed, partial(FromFile, path=path, typed=typed, stamp=stamp), view, age
+            )
             with self._lock:
                 self._known[key] = info.ref.id
             return info
 
     def _add_encoded(
-        self, data: bytes, name: str, file: _File | None, view: str | None, age: float | None
+        self, data: bytes, name: str, file: Callable[[str], FromFile] | None, view: str | None, age: float | None
     ) -> ImageInfo:
         key = f"{bytes_key(data)}|{os.path.splitext(name)[1].lower()}"
         with self._one_at_a_time(key):
             with self._lock:
                 known = self._known.get(key)
                 if known is not None and file is not None:
-                    self._entries[known].file = file
+                    self._entries[known].origin = file(known)
             if known is not None:
                 return self._restate(known, view, age)
             loaded = decode(data, name)
             with self._lock:
                 self.decodes += 1
-            info = self._enter(loaded, view, age, file=file, data=None if file else data)
+            name_of = loaded.info.ref.id
+            info = self._enter(loaded, file(name_of) if file else FromBytes(name_of, data), view, age)
             with self._lock:
                 self._known[key] = info.ref.id
             return info
 
-    def _enter(
-        self,
-        loaded: LoadedImage,
-        view: str | None,
-        age: float | None,
-        *,
-        file: _File | None = None,
-        data: bytes | None = None,
-        keep: bool = False,
-    ) -> ImageInfo:
+    def _enter(self, loaded: LoadedImage, origin: Origin | None, view: str | None, age: float | None) -> ImageInfo:
         image = loaded.info.ref.id
         info = with_statement(loaded.info, view, age)
         with self._lock:
             old = self._entries.get(image)
             if old is None:
-                self._entries[image] = _Entry(info, loaded.info, file=file, data=data, keep=keep)
+                self._entries[image] = _Entry(info, loaded.info, origin)
             else:
                 old.info, old.plain = info, loaded.info
-                old.file, old.data = file or old.file, data or old.data
+                old.origin = origin or old.origin
         if loaded.identity is not None:
             self.vault.put(image, loaded.identity)
         self._hold(image, loaded.grey)
@@ -332,30 +439,14 @@ class ImageStore:
             chain.append(self._entry(parent).info.ref)
         return chain
 
-    def _again(self, image: str, entry: _Entry) -> NDArray[np.float32]:
-        """Pixels that are not in memory: cut from the parent, or decoded again."""
-        ref = entry.info.ref
-        if ref.parent is not None and entry.box is not None:
-            return cropped(self.pixels(ref.parent), entry.box, ref.rows, ref.columns)
-        if entry.data is not None:
-            data, name = entry.data, "The data"
-        elif entry.file is not None:
-            name = entry.file.typed
-            try:
-                unchanged = _stamp(entry.file.path) == entry.file.stamp
-            except OSError:
-                unchanged = False
-            if not unchanged:
-                raise StoreError(f"{name} has changed or gone since it was read.", hint="Add it again.")
-            data = read_bytes(entry.file.path)
-        else:
+    def _again(self, entry: _Entry) -> NDArray[np.float32]:
+        """Pixels that are not in memory."""
+        if entry.origin is None:
             raise StoreError("The pixels of this image are no longer held.", hint="Add it again.")
-        loaded = decode(data, name)
-        with self._lock:
-            self.decodes += 1
-        if loaded.info.ref.id != image:
-            raise StoreError(f"{name} has changed since it was read.", hint="Add it again.")
-        return loaded.grey
+        if not isinstance(entry.origin, FromParent | FromVolume):
+            with self._lock:
+                self.decodes += 1
+        return entry.origin.grey()
 
     def _hold(self, image: str, grey: NDArray[np.float32]) -> None:
         with self._lock:
@@ -375,7 +466,7 @@ class ImageStore:
             return
         for image in list(self._pixels)[:-1]:
             entry = self._entries.get(image)
-            if entry is not None and (entry.keep or entry.pins):
+            if entry is not None and (entry.origin is None or entry.pins):
                 continue
             self._drop(image)
             if self._held <= self.byte_budget:
@@ -393,6 +484,17 @@ class ImageStore:
                 self._busy.pop(key, None)
 
 
-def _stamp(path: str) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_mtime_ns, status.st_size
+def _alone(info: ImageInfo) -> StudyInfo:
+    """A study made of one image or volume that was handed over by itself."""
+    name = info.ref.id.partition("-")[2]
+    one = SeriesInfo(
+        key=f"ser-{name}",
+        number=1,
+        kind="volume" if info.dimension == 3 else "image",
+        modality=info.modality,
+        body_part=info.body_part,
+        views=() if info.view == "UNKNOWN" else (info.view,),
+        images=info.place.count if info.place is not None and info.place.unit != "volume" else 1,
+        pixel_mm=(info.spacing.row_mm, info.spacing.column_mm) if info.spacing is not None else None,
+    )
+    return StudyInfo(key=f"stu-{name}", series=(one,))

@@ -16,7 +16,7 @@ class Asked(Record):
 
     kind: AskedKind
     concept: str
-    """Concept id; for a value the measurement, for a listing `capabilities_tool`."""
+    """Concept id; for a value the measurement, for a listing the tool that makes the list."""
     polarity: Polarity = "present"
     """`absent` when a yes to the question means that the concept is missing ("is the heart normal in size")."""
     laterality: str | None = None

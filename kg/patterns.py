@@ -100,6 +100,14 @@ LISTING = _any(
     r"\btell me what you (can|see)\b",
     r"\bshow (me )?(all|every|your) (measurements?|tools?|values?)\b",
 )
+STUDY = _any(
+    r"\b(what|which|how many|list|show|describe|name)\b.{0,40}\b(series|sequences|acquisitions|stacks)\b",
+    r"\bwhat('s| is| was|s)? (contained |included |there )?(in|on|inside) (this|the) (study|folder|examination|exam|zip)\b",
+    r"\b(contents?|inventory|overview|summary) of (this|the) (study|folder|examination|exam)\b",
+    r"\bwhat does (this|the) (study|folder|examination|exam) (contain|hold|include)\b",
+    r"\bdescribe (this|the) (study|folder|examination|exam)\b",
+)
+"""The question is about what was handed over, not about what it shows."""
 LIMITS = _any(
     (
         r"\bwhy (does|do|is|are|can|should|would|must|might)\b.*\b(ap|supine|portable|bedside|"

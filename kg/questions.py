@@ -17,6 +17,7 @@ MAX_CLAUSE = 600
 """Characters of one clause that are read; wordings are matched by patterns whose cost grows with its square."""
 MAX_CLAUSES = 40
 CAPABILITIES = "capabilities_tool"
+STUDY_CONTENTS = "study_contents_tool"
 __all__ = ["Asked", "Choice", "Question", "parse"]
 
 
@@ -96,6 +97,8 @@ def _clause(clause: str, graph: Graph) -> _Read:
         return _Read([], reason="it asks for personal data, which is never read from an image")
     if say.THERAPY.search(low):
         return _Read([], reason="it asks for treatment or outlook, which this program does not give")
+    if say.STUDY.search(low):
+        return _Read([Asked(kind="listing", concept=STUDY_CONTENTS)])
     if say.LISTING.search(low):
         return _Read([Asked(kind="listing", concept=CAPABILITIES)])
     found = mentions(clause, graph)

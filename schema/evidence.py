@@ -200,8 +200,8 @@ class DerivedImage(Record):
     kind: Literal["image"] = "image"
     image: str
     """Id of the derived image; its regions resolve to the parent grid."""
-    box: Box
-    """Where it lies in the parent."""
+    box: Box | None
+    """Where it lies in the parent; None for a slice of a volume."""
 
 
 class ToolFailure(Record):

@@ -52,14 +52,15 @@ class Card(Record):
     """Views it is valid for; empty: any."""
     population: str = "any"
     anatomy: str = "any"
-    dimension: Literal[2, 3] = 2
+    dimension: Literal[2, 3] | None = 2
+    """Single images, volumes, or None for both; the other kind is always refused."""
     outside: Literal["caveat", "not_applicable"] = "caveat"
     """What happens outside the validity: a caveat on the result, or a refusal."""
     image: Literal["required", "optional", "none"] = "required"
     needs: tuple[str, ...] = ()
     """Tools whose evidence it takes; its Request has a field of each name holding the evidence id."""
     gates: tuple[str, ...] = ()
-    """Tools that judge whether an image is fit for this one; intake runs them first and may end the run on their word."""
+    """Tools that judge whether an image is fit for this one; intake runs them first and may end the run there."""
     in_plan: bool = True
     """False: run by the intake or by other tools only, not offered as a move of its own."""
     cost_seconds: float = 0.01

@@ -151,7 +151,7 @@ def facts(evidence: Evidence) -> list[Fact]:
         found.append(Fact("count", evidence.tool, float(len(result.masks)), "1"))
     elif isinstance(result, QualityReport):
         found.extend(Fact("value", a.name, a.value, a.unit, bare=True) for a in result.attributes)
-    elif isinstance(result, DerivedImage):
+    elif isinstance(result, DerivedImage) and result.box is not None:
         found.extend(_of_box(evidence.tool, result.box))
     elif isinstance(result, GraphPaths):
         found.append(Fact("count", evidence.tool, float(len(result.paths)), "1"))

@@ -20,7 +20,11 @@ UNITS: dict[str, str] = {
     **dict.fromkeys(("ml", "l", "cc", "litre", "litres", "liter", "liters"), "volume"),
     **dict.fromkeys(("mm2", "mm^2", "cm2", "cm^2"), "area"),
     **dict.fromkeys(("kg", "g", "mg"), "mass"),
-    **dict.fromkeys(("hu", "kv", "kvp", "mas", "bpm", "mmhg", "ms", "hz", "mgy", "msv"), "other"),
+    **dict.fromkeys(("hu", "hounsfield units"), "HU"),
+    **dict.fromkeys(("slice", "slices"), "slices"),
+    **dict.fromkeys(("units", "unit"), "units"),
+    "grey": "grey",
+    **dict.fromkeys(("kv", "kvp", "mas", "bpm", "mmhg", "ms", "hz", "mgy", "msv"), "other"),
     **dict.fromkeys(("sd", "sigma"), "z"),
     "times": "1",
 }

@@ -16,8 +16,10 @@ GUARD_TOOL = "chest_film_guard"
 
 def judge(prop: Proposition, state: LoopState, ledger: dict[str, Evidence], run: Run) -> Judgement:
     """What the ledger says of one proposition now."""
-    if prop.kind in ("listing", "knowledge"):
-        return _told_by(prop, {"listing": "capabilities", "knowledge": "graph_facts"}[prop.kind], ledger)
+    if prop.kind == "listing":
+        return _told_by(prop, run.graph.concept(prop.concept).tool or "capabilities", ledger)
+    if prop.kind == "knowledge":
+        return _told_by(prop, "graph_facts", ledger)
     if not state["images"]:
         return _nothing(prop, "the question is about an image and none was given", outcome="indeterminate")
     image = state["images"][0]

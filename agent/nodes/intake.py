@@ -7,8 +7,9 @@ from langgraph.runtime import Runtime
 from secondread.agent.nodes.act import run_planned
 from secondread.agent.nodes.second_gate import FRONTAL, look_inside_frame
 from secondread.agent.planners.base import Proposition
-from secondread.agent.propositions import needs_image, propositions
+from secondread.agent.propositions import FILM_FREE, needs_image, propositions
 from secondread.agent.run import Run
+from secondread.agent.serving import fits, gates_of, serving
 from secondread.agent.state import LoopState
 from secondread.kg.questions import Question
 from secondread.schema.evidence import Evidence, Findings, QualityReport
@@ -18,6 +19,7 @@ from secondread.tools.runtime.calls import Call, plan
 OTHER_MODALITIES = ("CT", "MR", "US", "PT", "NM", "XA", "MG", "OP", "ES", "SM")
 """DICOM modalities that never hold a chest film."""
 GATES = ("film_quality", "chest_film_guard")
+"""Run on any single image that may be a film, so that a question no tool serves still gets the image's own reason."""
 
 
 async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
@@ -26,10 +28,13 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     question = Question.model_validate(state["question"])
     props = propositions(question)
     new: dict[str, Evidence] = {}
-    if state["images"] and (needs_image(question) or not props):
+    images = list(state["images"])
+    filmed = film_propositions(props, run.infos[images[0]], run) if images else []
+    if images and (filmed or (needs_image(question) and any(map(about_film, props))) or not props):
         calls = [
             Call(tool=name, args={"image": image})
-            for image in state["images"]
+            for image in images
+            if run.infos[image].dimension == 2
             for name in GATES
             if name in run.executor.catalogue
         ]
@@ -37,12 +42,11 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
         run.emit("intake", "quality gate and guards")
         run.meter.calls += len(planned)
         new = await run_planned(planned, {}, run)
-    images = list(state["images"])
     known = header_reason(run.infos[images[0]]) if images else None
     if new and run.rethink and known is None and all(p.kind != "quality" for p in props):
         gates = tuple(n for n in GATES if n in run.executor.catalogue)
         images[0], new = await look_inside_frame(images[0], new, run, gates)
-    stop = stop_reason(question, props, images, list(new.values()), run)
+    stop = stop_reason(question, props, filmed, images, list(new.values()), run)
     run.trace.add("intake", propositions=[p.model_dump(mode="json") for p in props], stop=stop)
     return {
         "images": images,
@@ -53,8 +57,32 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     }
 
 
+def about_film(prop: Proposition) -> bool:
+    """Whether a proposition asks about the film itself: its quality, or whether it is a chest film at all."""
+    return prop.kind == "quality" or prop.concept == FRONTAL
+
+
+def film_propositions(props: list[Proposition], info: ImageInfo, run: Run) -> list[Proposition]:
+    """Propositions that only tools behind the film gates could answer, or no tool at all."""
+    found = []
+    cards = run.executor.catalogue.cards()
+    for prop in props:
+        if prop.kind in FILM_FREE or about_film(prop):
+            continue
+        names = serving(prop.concept, cards, run.graph, limits=False)
+        free = [n for n in names if n not in GATES and not gates_of([n], run.executor.catalogue)]
+        if not any(fits(run.executor.catalogue.get(n).card, info) for n in free):
+            found.append(prop)
+    return found
+
+
 def stop_reason(
-    question: Question, props: list[Proposition], images: list[str], gates: list[Evidence], run: Run
+    question: Question,
+    props: list[Proposition],
+    filmed: list[Proposition],
+    images: list[str],
+    gates: list[Evidence],
+    run: Run,
 ) -> str | None:
     """Why no tool should look any further, in plain words; None to go on."""
     if question.needs_prior or (not props and question.reason):
@@ -66,28 +94,32 @@ def stop_reason(
         return None
     if not images:
         return "the question is about an image and none was given"
-    about_film = all(p.kind == "quality" or p.concept == FRONTAL for p in props)
-    info = run.infos[images[0]]
-    known = header_reason(info)
-    if known and not about_film:
+    asked = [p for p in props if p.kind not in FILM_FREE and not about_film(p)]
+    if len(filmed) < len(asked) or not asked:
+        return None
+    known = header_reason(run.infos[images[0]])
+    if known:
         return known
     for item in gates:
         if item.image != images[0]:
             continue
-        if isinstance(item.result, QualityReport) and item.result.overall == "reject" and not about_film:
+        if isinstance(item.result, QualityReport) and item.result.overall == "reject":
             return "the image is not usable: " + "; ".join(item.result.reasons)
         if isinstance(item.result, Findings):
             frontal = item.result.get(FRONTAL)
-            if frontal is not None and frontal.polarity == "absent" and not about_film:
+            if frontal is not None and frontal.polarity == "absent":
                 return "this does not look like a frontal chest film" + (f": {frontal.note}" if frontal.note else "")
     return None
 
 
 def header_reason(info: ImageInfo) -> str | None:
     """Why the header or the caller's statement rules the image out as a frontal chest film, or None."""
+    readers = "the installed tools for this question read frontal chest films"
     if info.view == "LATERAL":
         said = "stated by the caller" if info.view_source == "stated" else "from the header"
-        return f"this is a lateral view ({said}); the installed tools read frontal chest films"
+        return f"this is a lateral view ({said}); {readers}"
+    if info.dimension == 3:
+        return f"this is a {info.modality + ' ' if info.modality else ''}volume; {readers}"
     if info.modality in OTHER_MODALITIES:
-        return f"this is a {info.modality} image; the installed tools read frontal chest films"
+        return f"this is a {info.modality} image; {readers}"
     return None

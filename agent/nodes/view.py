@@ -3,10 +3,10 @@
 from secondread.agent.judging.judgement import Judgement
 from secondread.agent.planners.base import Critique, PlannerView, Proposition, Refused
 from secondread.agent.run import Run
+from secondread.agent.serving import fits
 from secondread.agent.state import LoopState
 from secondread.schema.evidence import Evidence
 from secondread.tools.base import Card
-from secondread.tools.runtime.runtime import outside_validity
 
 
 def judgements(state: LoopState) -> dict[str, Judgement]:
@@ -21,8 +21,7 @@ def fitting_cards(run: Run, images: list[str]) -> tuple[Card, ...]:
     for card in run.executor.catalogue.cards():
         if not card.in_plan or (card.image == "required" and not infos):
             continue
-        refused = card.outside == "not_applicable" and infos and all(outside_validity(card, i) for i in infos)
-        if not refused:
+        if card.image == "none" or not infos or any(fits(card, i) for i in infos):
             kept.append(card)
     return tuple(kept)
 

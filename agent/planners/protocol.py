@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from secondread.agent.judging.closer_look import crop_scale
 from secondread.agent.planners.base import Critique, Move, PlannerView, Proposition, Sentence
+from secondread.agent.serving import serving
 from secondread.kg.graph import Graph, core_graph
-from secondread.kg.reason import assessments, limits_of
 from secondread.schema.answer import Claim
 from secondread.schema.evidence import DerivedImage
 from secondread.tools.base import Card
@@ -45,33 +45,13 @@ class ProtocolPlanner:
         """Each claim in its own words."""
         return [Sentence(text=c.text, claims=(c.id,)) for c in claims]
 
-    def tools_for(self, concept: str, cards: Sequence[Card], *, limits: bool) -> list[str]:
-        """Tools that establish a concept or a measurement by which it is assessed.
-
-        Args:
-            concept: What is asked about.
-            cards: Tools on offer.
-            limits: Also name the tools that check what limits these measurements, as a verdict needs.
-        """
-        direct = [c.name for c in cards if concept in c.establishes]
-        measurements = [a.measurement for a in assessments(self.graph, concept)]
-        if direct:
-            measurements.append(concept)
-        names = list(direct)
-        for measurement in measurements:
-            names += [c.name for c in cards if measurement in c.establishes]
-            for limit in limits_of(self.graph, measurement) if limits else ():
-                for found in assessments(self.graph, limit.object):
-                    names += [c.name for c in cards if found.measurement in c.establishes]
-        return list(dict.fromkeys(names))
-
     def _for(self, prop: Proposition, view: PlannerView) -> list[Move]:
         offered = {c.name: c for c in view.cards}
         if prop.kind == "listing":
-            return self._call("capabilities", prop, view, offered)
+            return self._call(self.graph.concept(prop.concept).tool or "capabilities", prop, view, offered)
         if prop.kind == "knowledge":
             return self._facts(prop, offered, view)
-        names = self.tools_for(prop.concept, view.cards, limits=prop.kind == "presence")
+        names = serving(prop.concept, view.cards, self.graph, limits=prop.kind == "presence")
         if prop.kind == "location":
             names = [n for n in names if offered[n].kind == "finding"] or names
         moves = [m for n in names for m in self._call(n, prop, view, offered)]

@@ -64,4 +64,5 @@ def crop(request: CropRequest, ctx: Context) -> DerivedImage:
 def summarise(result: DerivedImage) -> str:
     """One line: the box."""
     b = result.box
+    assert b is not None
     return f"cut out x {b.x0:.0f} to {b.x1:.0f}, y {b.y0:.0f} to {b.y1:.0f} px as {result.image}"

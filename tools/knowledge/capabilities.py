@@ -11,6 +11,7 @@ CARD = Card(
     kind="passage",
     establishes=("capabilities_tool",),
     image="optional",
+    dimension=None,
     cost_seconds=0.01,
     limits=("It lists what is installed; whether a tool succeeds shows only when it runs.",),
 )

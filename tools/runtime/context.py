@@ -7,6 +7,7 @@ from secondread.schema.errors import StoreError
 from secondread.schema.evidence import Evidence
 from secondread.schema.image import ImageInfo, ImageRef
 from secondread.schema.region import Box, MaskRef
+from secondread.schema.study import Plane, StudyInfo
 from secondread.tools.base import Card
 from secondread.tools.catalogue import Catalogue
 from secondread.tools.runtime.pool import ModelPool
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from secondread.imaging.store import ImageStore
+    from secondread.imaging.volume.volume import Volume
     from secondread.kg.graph import Graph
 
 
@@ -34,6 +36,22 @@ class RunContext:
     def pixels(self, image: str) -> "NDArray[np.float32]":
         """See `Context.pixels`."""
         return self._store.pixels(image)
+
+    def values(self, image: str) -> "NDArray[np.float32]":
+        """See `Context.values`."""
+        return self._store.values(image)
+
+    def volume(self, image: str) -> "Volume":
+        """See `Context.volume`."""
+        return self._store.volume(image)
+
+    def study(self, image: str) -> StudyInfo:
+        """See `Context.study`."""
+        return self._store.study(image)
+
+    def slice(self, image: str, plane: Plane, index: int, window: tuple[float, float] | None = None) -> ImageRef:
+        """See `Context.slice`."""
+        return self._store.slice(image, plane, index, window).ref
 
     def evidence(self, evidence_id: str) -> Evidence:
         """See `Context.evidence`."""

@@ -31,9 +31,16 @@ def outside_validity(card: Card, info: ImageInfo) -> str | None:
         return f"{card.name} is valid for {'/'.join(card.modality)}, this image is {info.modality}"
     if card.views and info.view != "UNKNOWN" and info.view not in card.views:
         return f"{card.name} is valid for {'/'.join(card.views)} views, this image is {info.view}"
-    if card.dimension == 3:
-        return f"{card.name} takes volumes"
     return None
+
+
+def wrong_dimension(card: Card, info: ImageInfo) -> str | None:
+    """Why a tool cannot take an image at all, or None."""
+    if card.dimension is None or card.dimension == info.dimension:
+        return None
+    if card.dimension == 3:
+        return f"{card.name} takes volumes, this is a single image"
+    return f"{card.name} takes single images, this is a volume"
 
 
 class Runtime:
@@ -98,9 +105,12 @@ class Runtime:
                 info = self.store.info(image)
                 # What the caller states of an image (view, age) changes results but not the image's id.
                 cache_key += short_hash(info, 8)
+                wrong = wrong_dimension(card, info)
                 reason = outside_validity(card, info)
             except SecondReadError as error:
                 return self._failure(call, error.code, error.message, error.hint), 0.0
+            if wrong is not None:
+                return self._failure(call, "not_applicable", wrong), 0.0
             if reason and card.outside == "not_applicable":
                 return self._failure(call, "not_applicable", reason), 0.0
             if reason:
@@ -164,11 +174,19 @@ class Runtime:
             tool_version=card.version,
             weights=weights_hash(self.catalogue, call.tool),
             image=call.args.get("image"),
+            place=self._place(call.args.get("image")),
             result=result,
             reliability=records[0] if len(records) == 1 else None,
             caveats=tuple(caveats),
             summary=summary,
         )
+
+    def _place(self, image: str | None) -> str:
+        """Which study, series and slice an image is, in words; empty when it was handed over by itself."""
+        if image is None or image not in self.store:
+            return ""
+        place = self.store.info(image).place
+        return place.words() if place is not None else ""
 
     def _failure(self, call: PlannedCall, code: str, message: str, hint: str = "") -> Evidence:
         failure = ToolFailure(code=code, message=message, hint=hint)

@@ -52,6 +52,7 @@ class ChestAnatomy(Tool):
         population="adults; children with caution",
         anatomy="chest",
         needs=(),
+        gates=("film_quality", "chest_film_guard"),
         cost_seconds=0.5,
         limits=(
             "Trained on the masks of one source of adult films; other scanners, AP films and children only through "

@@ -1,0 +1,156 @@
+"""Where the pixels of an image come from, and come from again when they have left memory."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secondread.imaging.load import decode, read_bytes
+from secondread.imaging.loaded import LoadedImage, read_only
+from secondread.schema.errors import StoreError
+from secondread.schema.region import Box
+from secondread.schema.study import Plane
+
+if TYPE_CHECKING:
+    from secondread.imaging.study.model import Instance
+    from secondread.imaging.volume.volume import Volume
+
+
+class Origin(Protocol):
+    """Gives the pixels of one image again."""
+
+    def grey(self) -> NDArray[np.float32]:
+        """Display grey, shape (rows, columns).
+
+        Raises:
+            StoreError: The source has changed or gone.
+        """
+
+    def values(self) -> NDArray[np.float32] | None:
+        """Values in the unit of the image, or None when display grey is all there is."""
+
+
+@dataclass(frozen=True)
+class FromBytes:
+    """An encoded image given as bytes."""
+
+    image: str
+    data: bytes
+
+    def grey(self) -> NDArray[np.float32]:
+        """See `Origin.grey`."""
+        return _checked(decode(self.data, "The data"), self.image, "The data").grey
+
+    def values(self) -> NDArray[np.float32] | None:
+        """See `Origin.values`."""
+        return _dicom_values(self.data, "The data")
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """An image file."""
+
+    image: str
+    path: str
+    typed: str
+    stamp: tuple[int, int]
+    """Modification time in ns, and size."""
+
+    def grey(self) -> NDArray[np.float32]:
+        """See `Origin.grey`."""
+        return _checked(decode(self._bytes(), self.typed), self.image, self.typed).grey
+
+    def values(self) -> NDArray[np.float32] | None:
+        """See `Origin.values`."""
+        return _dicom_values(self._bytes(), self.typed)
+
+    def _bytes(self) -> bytes:
+        try:
+            unchanged = file_stamp(self.path) == self.stamp
+        except OSError:
+            unchanged = False
+        if not unchanged:
+            raise StoreError(f"{self.typed} has changed or gone since it was read.", hint="Add it again.")
+        return read_bytes(self.path)
+
+
+@dataclass(frozen=True)
+class FromStudy:
+    """One image of a study: a file, a member of an archive, or a frame of either."""
+
+    image: str
+    instance: "Instance"
+
+    def grey(self) -> NDArray[np.float32]:
+        """See `Origin.grey`."""
+        return _checked(self.instance.load(), self.image, "The image").grey
+
+    def values(self) -> NDArray[np.float32] | None:
+        """See `Origin.values`."""
+        return self.instance.values()
+
+
+@dataclass(frozen=True)
+class FromVolume:
+    """A slice of a volume."""
+
+    volume: "Volume"
+    plane: Plane
+    index0: int
+    window: tuple[float, float] | None
+
+    def grey(self) -> NDArray[np.float32]:
+        """See `Origin.grey`."""
+        return read_only(self.volume.grey(self.plane, self.index0, self.window))
+
+    def values(self) -> NDArray[np.float32] | None:
+        """See `Origin.values`."""
+        return self.volume.slice(self.plane, self.index0)
+
+
+@dataclass(frozen=True)
+class FromParent:
+    """A crop: cut out of its parent, whose pixels a store gives."""
+
+    part: Box
+    rows: int
+    columns: int
+    parent_grey: Callable[[], NDArray[np.float32]]
+    parent_values: Callable[[], NDArray[np.float32]]
+
+    def grey(self) -> NDArray[np.float32]:
+        """See `Origin.grey`."""
+        from secondread.imaging.derive import cropped
+
+        return cropped(self.parent_grey(), self.part, self.rows, self.columns)
+
+    def values(self) -> NDArray[np.float32] | None:
+        """The values of the part at the parent's own resolution: enlarging would invent some."""
+        x0, y0, x1, y1 = (round(v + 0.5) for v in (self.part.x0, self.part.y0, self.part.x1, self.part.y1))
+        return self.parent_values()[y0:y1, x0:x1]
+
+
+def file_stamp(path: str) -> tuple[int, int]:
+    """Modification time in ns, and size."""
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size
+
+
+def _checked(loaded: LoadedImage, image: str, name: str) -> LoadedImage:
+    if loaded.info.ref.id != image:
+        raise StoreError(f"{name} has changed since it was read.", hint="Add it again.")
+    return loaded
+
+
+def _dicom_values(data: bytes, name: str) -> NDArray[np.float32] | None:
+    from secondread.imaging.load import content_kind
+
+    if content_kind(data) not in ("dicom", "bare dicom"):
+        return None
+    from secondread.imaging.dicom.file import open_dicom
+
+    values: NDArray[Any] = open_dicom(data, name).values(0)
+    return values if values.ndim == 2 else None

@@ -1,0 +1,1 @@
+"""Facts about what was handed over: studies, series, volumes."""
