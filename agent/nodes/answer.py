@@ -1,5 +1,6 @@
 """answer: judgements become claims, the planner words them; verify: the gate decides what is let out."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -13,6 +14,7 @@ from secondread.agent.state import LoopState
 from secondread.kg.questions import Question
 from secondread.schema.answer import Answer, Claim
 from secondread.schema.errors import PlannerError
+from secondread.schema.evidence import Evidence
 
 MAX_REPAIRS = 2
 
@@ -92,6 +94,12 @@ async def verify(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     return {"answer": final.model_dump(mode="json"), "verified": {"done": True}}
 
 
+def looked_at(claims: Iterable[Claim], ledger: Mapping[str, Evidence]) -> str:
+    """Where in the study the cited evidence lies, as a sentence; empty for images handed over by themselves."""
+    places = dict.fromkeys(ledger[e].place for c in claims for e in c.evidence if e in ledger and ledger[e].place)
+    return f"Looked at {'; '.join(places)}." if places else ""
+
+
 def _asked_thresholds(props: list[Proposition]) -> dict[str, float]:
     """Thresholds that the question names, by concept."""
     return {p.concept: p.threshold for p in props if p.threshold is not None}
@@ -123,7 +131,7 @@ def _render(
     if any(run.infos[i].ref.parent in run.infos for i in state["images"]):
         warnings.append("The image was cropped to what lies inside its plain frame; positions are those of the crop.")
     body = [s.text.strip() for s in sentences]
-    text = " ".join(part for part in (lead, *body, *draft.tail) if part)
+    text = " ".join(part for part in (lead, *body, *draft.tail, looked_at(claims, ledger)) if part)
     return Answer(
         question=state["question"]["text"],
         text=text,

@@ -13,10 +13,12 @@ async def stop(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     """Abstain with intake's reason."""
     run = runtime.context
     reason = state.get("stop") or "nothing to do"
+    place = run.infos[state["images"][0]].place if state["images"] else None
+    where = f" Looked at {place.words()}." if place is not None else ""
     image_question = bool(state.get("evidence"))
     answer = Answer(
         question=state["question"]["text"],
-        text=f"No verdict: {reason}.",
+        text=f"No verdict: {reason}.{where}",
         verdict="indeterminate",
         abstained=True,
         abstain_reason=reason,

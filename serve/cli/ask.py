@@ -1,6 +1,7 @@
 """Ask a question about an image, or a question of knowledge without one. The question comes last."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="+", metavar="IMAGE ... question", help="image files, then the question")
     parser.add_argument("--json", action="store_true", help="print the answer as one JSON object")
     parser.add_argument("--out", metavar="DIR", help="write overlay pictures, answer.json and the trace to DIR")
+    parser.add_argument(
+        "--dicom", action="store_true", help="with --out: also masks, measurements and overlays as DICOM SEG, SR and SC"
+    )
     parser.add_argument("--prior", metavar="IMAGE", help="an earlier image of the same patient")
     parser.add_argument(
         "--region", type=shared.region, metavar="x0,y0,x1,y1", help="box in pixels that the question is about"
@@ -38,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     images, question = split(args.words)
     if not images and (args.region or args.prior):
         raise UsageError("--region and --prior need an image.")
+    if args.dicom and args.out is None:
+        raise UsageError("--dicom needs --out, the folder to write to.")
     out = shared.output_folder(args.out) if args.out is not None else None
     agent = shared.open_agent(shared.settings_of(args))
     try:
@@ -45,7 +51,13 @@ def run(args: argparse.Namespace) -> int:
         if out is not None:
             from secondread.serve.export import write_answer
 
-            write_answer(agent, answer, out, [*images, *([args.prior] if args.prior else [])])
+            given = [*images, *([args.prior] if args.prior else [])]
+            write_answer(agent, answer, out, given)
+            if args.dicom:
+                from secondread.serve.dicom_out import write_dicom
+
+                for note in write_dicom(agent, answer, out, given).notes:
+                    print(f"secondread: {one_line(note)}", file=sys.stderr)
     finally:
         agent.close()
     print(answer.model_dump_json(indent=2) if args.json else as_text(answer))
@@ -114,7 +126,8 @@ def as_text(answer: "Answer") -> str:
         cited = {e for claim in answer.claims for e in claim.evidence}
         for number, item in enumerate(answer.evidence, 1):
             mark = "*" if item.id in cited else " "
-            lines.append(f" {number:2d}.{mark}{item.id} {item.tool}: {one_line(item.summary, 240)}")
+            where = f" ({one_line(item.place)})" if item.place else ""
+            lines.append(f" {number:2d}.{mark}{item.id} {item.tool}{where}: {one_line(item.summary, 240)}")
         if cited:
             lines.append("     (* cited)")
     if answer.warnings:
