@@ -204,14 +204,16 @@ class Volume:
     def window(self) -> tuple[float, float]:
         """Centre and width for display, in the unit of the volume.
 
-        That of the header; else soft tissue for Hounsfield units; else the range of the central 99 % of the values.
+        That of the header; else soft tissue for Hounsfield units; else the range of the central 99 % of the values
+        (of all of them when those are equal, as in a mask).
         """
         if self.header.window is not None:
             return self.header.window
         if self.header.unit == "HU":
             return SOFT_TISSUE
-        low, high = self.survey.low, self.survey.high
-        return (low + high) / 2, max(high - low, 1e-6 * max(abs(low), abs(high), 1e-30))
+        found = self.survey
+        low, high = (found.low, found.high) if found.low < found.high else (found.smallest, found.largest)
+        return (low + high) / 2, high - low if low < high else 1.0
 
     @property
     def stored(self) -> NDArray[Any]:
