@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from secondread.agent.config import Settings
 from secondread.agent.limits import Meter
@@ -15,13 +15,15 @@ from secondread.agent.painter import paint
 from secondread.agent.planners.base import Planner
 from secondread.agent.planners.protocol import ProtocolPlanner
 from secondread.agent.run import Run
+from secondread.agent.serving import wants_film
+from secondread.agent.sources import Stated, hand_over
 from secondread.agent.state import STATE_SCHEMA, LoopState
 from secondread.agent.trace import TRACE_SCHEMA, TraceWriter
 from secondread.kg.graph import core_graph
 from secondread.kg.questions import parse
 from secondread.schema.answer import Answer
 from secondread.schema.errors import UsageError
-from secondread.schema.image import ImageInfo
+from secondread.schema.study import Plane
 from secondread.tools.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -106,6 +108,9 @@ class Agent:
         *,
         prior: Any = None,
         region: tuple[float, float, float, float] | None = None,
+        series: int | None = None,
+        slice: int | None = None,
+        plane: str = "axial",
         choices: Sequence[str] | None = None,
         view: str | None = None,
         age: float | None = None,
@@ -114,11 +119,15 @@ class Agent:
         """Answer one question. Works inside a running event loop too.
 
         Args:
-            image: Path, bytes, numpy array, PIL image or torch tensor; a list of them; or None for a question
-                that is about no image.
+            image: Path, bytes, numpy array, PIL image or torch tensor; a folder or zip with one study, a volume file,
+                a `Study` or a `Volume`; a list of images; or None for a question that is about no image.
             question: One question in free wording, at most 2,000 characters.
             prior: An earlier image of the same patient.
             region: x0, y0, x1, y1 in pixels of the first image; the question is then asked of that crop.
+            series: Number of a series in the study, from 1; None: the one that fits the question best.
+            slice: Number of a slice of a volume or of a frame of a clip, from 1; slices count from the feet, the back
+                or the patient's left. None: the whole volume.
+            plane: Plane of `slice`: `axial`, `coronal` or `sagittal`.
             choices: Answers to choose from.
             view: Projection that the header lacks, recorded as stated by the caller (`PA`, `AP`, `LATERAL`).
             age: Age in years that the header lacks, recorded as stated.
@@ -132,7 +141,17 @@ class Agent:
             UsageError: The question is empty or too long, or an argument makes no sense.
         """
         work = self.aask(
-            image, question, prior=prior, region=region, choices=choices, view=view, age=age, session=session
+            image,
+            question,
+            prior=prior,
+            region=region,
+            series=series,
+            slice=slice,
+            plane=plane,
+            choices=choices,
+            view=view,
+            age=age,
+            session=session,
         )
         return self.runtime.submit(work).result()
 
@@ -176,6 +195,9 @@ class Agent:
         *,
         prior: Any = None,
         region: tuple[float, float, float, float] | None = None,
+        series: int | None = None,
+        slice: int | None = None,
+        plane: str = "axial",
         choices: Sequence[str] | None = None,
         view: str | None = None,
         age: float | None = None,
@@ -183,10 +205,19 @@ class Agent:
     ) -> Answer:
         check_question(question)
         graph = core_graph()
-        infos = await asyncio.to_thread(self._load, image, prior, region, view, age)
+        parsed = parse(question, graph, choices)
+        films = wants_film(parsed.concepts, self.runtime.catalogue, graph)
+        handed = await asyncio.to_thread(
+            hand_over,
+            self.runtime.store,
+            image,
+            prior,
+            Stated(view=view, age=age, region=region, series=series, slice=slice, plane=_plane(plane)),
+            films=films,
+        )
+        infos = handed.infos
         run_id = uuid.uuid4().hex[:16]
         trace = TraceWriter(run_id, trace_path(self.settings, run_id))
-        parsed = parse(question, graph, choices)
         from secondread.agent.risk import cutoff_for
 
         cutoff, warning = cutoff_for(self.risk)
@@ -224,36 +255,12 @@ class Agent:
             answer = await execute(run, parsed.model_dump(mode="json"))
         finally:
             trace.close()
-        if warning:
-            answer = answer.model_copy(update={"warnings": (*answer.warnings, warning)})
+        told = (*answer.warnings, *handed.notes, *([warning] if warning else []))
+        if told != answer.warnings:
+            answer = answer.model_copy(update={"warnings": told})
         for item in answer.evidence:
             item._painter = partial(paint, ledger=answer.evidence, store=self.runtime.store)
         return answer
-
-    def _load(self, image: Any, prior: Any, region: Any, view: str | None, age: float | None) -> list[ImageInfo]:
-        store = self.runtime.store
-        if image is None:
-            if prior is not None or region is not None:
-                raise UsageError("A prior or a region needs an image.")
-            return []
-        sources = list(image) if isinstance(image, list | tuple) else [image]
-        if len(sources) > 8:
-            raise UsageError(f"{len(sources)} images were given; one question takes at most 8.")
-        infos = [store.add(one, view=view, age=age) for one in sources]
-        if prior is not None:
-            infos.append(store.add(prior))
-        if region is not None:
-            from pydantic import ValidationError
-
-            from secondread.schema.region import Box
-
-            try:
-                x0, y0, x1, y1 = (float(v) for v in region)
-                box = Box(grid=infos[0].ref.grid, x0=x0, y0=y0, x1=x1, y1=y1)
-            except (ValidationError, TypeError, ValueError):
-                raise UsageError("A region is x0,y0,x1,y1 in pixels with x0 < x1 and y0 < y1.") from None
-            infos[0] = store.info(store.derive(infos[0].ref.id, box).id)
-        return infos
 
     def close(self) -> None:
         """Stop the worker threads and unload the models."""
@@ -265,6 +272,19 @@ class Agent:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _plane(name: str) -> Plane:
+    """A plane by its name.
+
+    Raises:
+        UsageError: Another word.
+    """
+    known: tuple[Plane, ...] = get_args(Plane)
+    for plane in known:
+        if name == plane:
+            return plane
+    raise UsageError("The plane is not known.", hint=f"Use one of {', '.join(known)}.")
 
 
 async def execute(run: Run, question: dict[str, Any]) -> Answer:

@@ -47,6 +47,16 @@ def gates_of(names: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def wants_film(concepts: Iterable[str], catalogue: Catalogue, graph: Graph) -> bool:
+    """Whether these concepts are judged on films behind gates, or by no tool at all."""
+    cards = catalogue.cards()
+    for concept in concepts:
+        names = serving(concept, cards, graph, limits=False)
+        if not names or gates_of(names, catalogue):
+            return True
+    return False
+
+
 def fits(card: Card, info: ImageInfo) -> bool:
     """Whether a tool takes an image at all; outside its validity it may still do so, with a caveat."""
     if wrong_dimension(card, info):

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 class Origin(Protocol):
     """Gives the pixels of one image again."""
 
+    @property
+    def path(self) -> str | None:
+        """The file as it was given, or None. It may name a person: for the crosswalk of the caller only."""
+
     def grey(self) -> NDArray[np.float32]:
         """Display grey, shape (rows, columns).
 
@@ -39,6 +43,7 @@ class FromBytes:
 
     image: str
     data: bytes
+    path: None = None
 
     def grey(self) -> NDArray[np.float32]:
         """See `Origin.grey`."""
@@ -55,26 +60,28 @@ class FromFile:
 
     image: str
     path: str
-    typed: str
+    """As typed."""
+    file: str
+    """Absolute."""
     stamp: tuple[int, int]
     """Modification time in ns, and size."""
 
     def grey(self) -> NDArray[np.float32]:
         """See `Origin.grey`."""
-        return _checked(decode(self._bytes(), self.typed), self.image, self.typed).grey
+        return _checked(decode(self._bytes(), self.path), self.image, self.path).grey
 
     def values(self) -> NDArray[np.float32] | None:
         """See `Origin.values`."""
-        return _dicom_values(self._bytes(), self.typed)
+        return _dicom_values(self._bytes(), self.path)
 
     def _bytes(self) -> bytes:
         try:
-            unchanged = file_stamp(self.path) == self.stamp
+            unchanged = file_stamp(self.file) == self.stamp
         except OSError:
             unchanged = False
         if not unchanged:
-            raise StoreError(f"{self.typed} has changed or gone since it was read.", hint="Add it again.")
-        return read_bytes(self.path)
+            raise StoreError(f"{self.path} has changed or gone since it was read.", hint="Add it again.")
+        return read_bytes(self.file)
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,11 @@ class FromStudy:
 
     image: str
     instance: "Instance"
+
+    @property
+    def path(self) -> str | None:
+        """See `Origin.path`."""
+        return self.instance.name
 
     def grey(self) -> NDArray[np.float32]:
         """See `Origin.grey`."""
@@ -101,6 +113,7 @@ class FromVolume:
     plane: Plane
     index0: int
     window: tuple[float, float] | None
+    path: None = None
 
     def grey(self) -> NDArray[np.float32]:
         """See `Origin.grey`."""
@@ -120,6 +133,7 @@ class FromParent:
     columns: int
     parent_grey: Callable[[], NDArray[np.float32]]
     parent_values: Callable[[], NDArray[np.float32]]
+    path: None = None
 
     def grey(self) -> NDArray[np.float32]:
         """See `Origin.grey`."""

@@ -42,6 +42,8 @@ class _Entry:
     """None: the pixels exist nowhere else and are never evicted."""
     volume: "Volume | None" = None
     """Set when the id stands for a volume, or for a slice of one."""
+    path: str | None = None
+    """Of a volume: the file, or the first file of the series, as typed."""
     pins: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -111,8 +113,12 @@ class ImageStore:
             self.decodes += 1
         return self._enter(loaded, FromStudy(loaded.info.ref.id, instance), view, age)
 
-    def add_volume(self, volume: "Volume") -> ImageInfo:
+    def add_volume(self, volume: "Volume", path: str | None = None) -> ImageInfo:
         """Enter a volume. Its voxels stay where they are: in the file, or in memory once they were needed.
+
+        Args:
+            volume: The volume.
+            path: The file it was read from, or the first one of its series, as typed.
 
         Returns:
             What is known of it, with `dimension` 3; rows and columns are those of its axial slices.
@@ -134,7 +140,7 @@ class ImageStore:
             }
         )
         with self._lock:
-            self._entries.setdefault(known.id, _Entry(info, info, volume=volume)).info = info
+            self._entries.setdefault(known.id, _Entry(info, info, volume=volume, path=path)).info = info
         if volume.identity is not None:
             self.vault.put(known.id, volume.identity)
         return info
@@ -174,6 +180,20 @@ class ImageStore:
         if entry.volume is None:
             raise StoreError("This image is not part of a volume.")
         return entry.volume
+
+    def path(self, image: str) -> str | None:
+        """The file an image was read from, as typed; None when it was no file.
+
+        It may name a person: for the caller's own crosswalk, never for evidence, traces or logs.
+
+        Raises:
+            StoreError: Unknown id.
+        """
+        entry = self._entry(image)
+        above = entry.info.ref.parent or entry.info.ref.volume
+        if above is not None:
+            return self.path(above)
+        return entry.path if entry.origin is None else entry.origin.path
 
     def add_study(self, study: StudyInfo) -> None:
         """Remember what a study holds, under its key."""
@@ -378,9 +398,8 @@ class ImageStore:
                 known = self._known.get(key)
             if known is not None:
                 return self._restate(known, view, age)
-            info = self._add_encoded(
-                read_bytes(typed), typed, partial(FromFile, path=path, typed=typed, stamp=stamp), view, age
-            )
+            origin = partial(FromFile, path=typed, file=path, stamp=stamp)
+            info = self._add_encoded(read_bytes(typed), typed, origin, view, age)
             with self._lock:
                 self._known[key] = info.ref.id
             return info

@@ -22,7 +22,7 @@ OVERLAY = re.compile(r"overlay-E\d+-[a-z0-9_]+\.png")
 PRIVATE = 0o600
 
 
-def write_answer(agent: "Agent", answer: "Answer", out: Path, images: Sequence[str]) -> list[Path]:
+def write_answer(agent: "Agent", answer: "Answer", out: Path) -> list[Path]:
     """Write overlays, `trace.jsonl`, `crosswalk.csv` (mode 0600) and, last, `answer.json`.
 
     Everything is made beside the folder first and moved in only when all of it is there. Overlays of an earlier answer
@@ -32,7 +32,6 @@ def write_answer(agent: "Agent", answer: "Answer", out: Path, images: Sequence[s
         agent: The agent that answered; its image store still holds the pixels.
         answer: What is written.
         out: The folder; created when missing.
-        images: Paths as typed, for the crosswalk from opaque image id to path.
 
     Returns:
         The files, in the order written.
@@ -49,7 +48,7 @@ def write_answer(agent: "Agent", answer: "Answer", out: Path, images: Sequence[s
         names = [*_overlays(answer, staging)]
         if _trace(agent, answer, staging / "trace.jsonl"):
             names.append("trace.jsonl")
-        crosswalk(staging / "crosswalk.csv", ("image", "path"), _image_ids(agent, images))
+        crosswalk(staging / "crosswalk.csv", ("image", "path"), _image_ids(agent, answer))
         (staging / "answer.json").write_text(answer.model_dump_json(indent=2) + "\n", encoding="utf-8")
         names += ["crosswalk.csv", "answer.json"]
         out.mkdir(exist_ok=True)
@@ -111,6 +110,7 @@ def _trace(agent: "Agent", answer: "Answer", target: Path) -> bool:
     return True
 
 
-def _image_ids(agent: "Agent", images: Sequence[str]) -> list[tuple[str, str]]:
-    """Opaque id and path as typed of each image; the store knows a file it has decoded."""
-    return [(agent.runtime.store.add(path).ref.id, path) for path in images]
+def _image_ids(agent: "Agent", answer: "Answer") -> list[tuple[str, str]]:
+    """Opaque id and path as typed of each image that the evidence lies on."""
+    found = dict.fromkeys(item.image for item in answer.evidence if item.image is not None)
+    return [(image, path) for image in found if (path := agent.runtime.store.path(image)) is not None]

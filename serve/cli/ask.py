@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.usage = '%(prog)s [IMAGE ...] "question" [options]'
-    parser.add_argument("words", nargs="+", metavar="IMAGE ... question", help="image files, then the question")
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="IMAGE ... question",
+        help="image files, a study folder, a zip or a volume; then the question",
+    )
     parser.add_argument("--json", action="store_true", help="print the answer as one JSON object")
     parser.add_argument("--out", metavar="DIR", help="write overlay pictures, answer.json and the trace to DIR")
     parser.add_argument(
@@ -26,6 +31,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prior", metavar="IMAGE", help="an earlier image of the same patient")
     parser.add_argument(
         "--region", type=shared.region, metavar="x0,y0,x1,y1", help="box in pixels that the question is about"
+    )
+    parser.add_argument("--series", type=shared.count, metavar="N", help="series of a study, from 1")
+    parser.add_argument("--slice", type=shared.count, metavar="N", help="slice of a volume or frame of a clip, from 1")
+    parser.add_argument(
+        "--plane", choices=shared.PLANES, default="axial", help="plane of --slice (default: %(default)s)"
     )
     parser.add_argument("--choices", type=shared.choices, metavar="A,B,..", help="answer with one of these")
     parser.add_argument("--session", metavar="ID", help="opaque name that groups runs in their traces")
@@ -40,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
         0 answered, 3 abstained.
     """
     images, question = split(args.words)
-    if not images and (args.region or args.prior):
-        raise UsageError("--region and --prior need an image.")
+    if not images and (args.region or args.prior or args.series or args.slice):
+        raise UsageError("--region, --prior, --series and --slice need an image.")
     if args.dicom and args.out is None:
         raise UsageError("--dicom needs --out, the folder to write to.")
     out = shared.output_folder(args.out) if args.out is not None else None
@@ -51,11 +61,11 @@ def run(args: argparse.Namespace) -> int:
         if out is not None:
             from secondread.serve.export import write_answer
 
-            given = [*images, *([args.prior] if args.prior else [])]
-            write_answer(agent, answer, out, given)
+            write_answer(agent, answer, out)
             if args.dicom:
                 from secondread.serve.dicom_out import write_dicom
 
+                given = [*images, *([args.prior] if args.prior else [])]
                 for note in write_dicom(agent, answer, out, given).notes:
                     print(f"secondread: {one_line(note)}", file=sys.stderr)
     finally:
@@ -71,8 +81,8 @@ def split(words: list[str]) -> tuple[list[str], str]:
         UsageError: There is no question, or it does not come last.
     """
     *images, question = words
-    if _is_file(question):
-        if images and not _is_file(images[0]):
+    if _is_path(question):
+        if images and not _is_path(images[0]):
             raise UsageError("The question comes last, after the images.", hint='secondread ask film.png "question"')
         raise UsageError("There is no question.", hint='secondread ask film.png "Is the heart enlarged?"')
     if not question.strip():
@@ -80,9 +90,9 @@ def split(words: list[str]) -> tuple[list[str], str]:
     return images, question
 
 
-def _is_file(word: str) -> bool:
+def _is_path(word: str) -> bool:
     try:
-        return Path(word).is_file()
+        return Path(word).is_file() or ("/" in word and Path(word).is_dir())
     except (OSError, ValueError):  # a question can be longer than a file name may be, or hold a zero character
         return False
 
@@ -92,6 +102,9 @@ def _ask(agent: "Agent", images: list[str], question: str, args: argparse.Namesp
     given = {
         "prior": args.prior,
         "region": args.region,
+        "series": args.series,
+        "slice": args.slice,
+        "plane": args.plane,
         "choices": args.choices,
         "view": args.view,
         "age": args.age,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from secondread.agent.config import Settings
 
 VIEWS = ("PA", "AP", "LATERAL")
+PLANES = ("axial", "coronal", "sagittal")
 
 
 def probability(text: str) -> float:
@@ -22,6 +23,11 @@ def probability(text: str) -> float:
 def years(text: str) -> float:
     """An age, for argparse."""
     return _number(text, lambda a: 0 <= a <= 130, "an age in years from 0 to 130")
+
+
+def count(text: str) -> int:
+    """A number from 1, for argparse."""
+    return int(_number(text, lambda n: n >= 1 and n == int(n), "a whole number from 1"))
 
 
 def region(text: str) -> tuple[float, float, float, float]:
