@@ -1,0 +1,107 @@
+"""Looks into every file of a source once: DICOM headers, pictures, volumes and videos, and what is none of these."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import IO
+
+from secondread.imaging.study import tags
+from secondread.imaging.study.archive import head_of, is_zip
+from secondread.imaging.study.header import Header, read_header
+from secondread.imaging.study.held import Held
+from secondread.imaging.study.kinds import FileKind, file_kind, is_image_class
+from secondread.imaging.study.model import Unread
+from secondread.imaging.study.quick import FIRST_PIECE
+from secondread.imaging.study.walk import is_litter
+from secondread.schema.errors import SecondReadError
+
+_IMAGE_ENDINGS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".nii", ".gz", ".nrrd", ".mha", ".mhd")
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A picture, volume or video without a DICOM header."""
+
+    held: Held
+    kind: FileKind
+    content: bytes
+    """First bytes and size: what its key is made of."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """What a source holds."""
+
+    headers: list[Header] = field(default_factory=list)
+    plain: list[Plain] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    skipped: int = 0
+    """Files that are no images, DICOMDIR and litter among them."""
+    archives: int = 0
+    """Archives found inside the source, which are not opened."""
+
+
+def collect(files: Iterable[Held]) -> Collected:
+    """Read the start of every file.
+
+    Args:
+        files: From `secondread.imaging.study.walk.files`.
+    """
+    found = Collected()
+    for held in files:
+        try:
+            with held.stream() as stream:
+                _look(held, stream, found)
+        except SecondReadError as error:
+            found.unread.append(Unread(held, error.message))
+        except Exception:  # a damaged archive member or a failing disk raises almost any type
+            found.unread.append(Unread(held, f"{held.name} cannot be read."))
+    return found
+
+
+def _look(held: Held, stream: IO[bytes], found: Collected) -> None:
+    size = held.size(stream)  # type: ignore[arg-type]  # IO[bytes] of the typing module is a BinaryIO
+    head = head_of(stream, FIRST_PIECE)
+    if not head:
+        if held.name.lower().endswith(_IMAGE_ENDINGS):
+            found.unread.append(Unread(held, f"{held.name} is empty."))
+        else:
+            found.skipped += 1
+        return
+    kind = file_kind(head, held.name)
+    if kind == "other" or is_litter(held.name):
+        found.archives += is_zip(head)
+        found.skipped += 1
+    elif kind == "unsupported":
+        found.unread.append(Unread(held, f"{held.name} is a picture of a kind that is not read."))
+    elif kind != "dicom":
+        found.plain.append(Plain(held, kind, head + size.to_bytes(8, "little")))
+    else:
+        _dicom(held, stream, head, size, found)
+
+
+def _dicom(held: Held, stream: IO[bytes], head: bytes, size: int, found: Collected) -> None:
+    header = read_header(held, stream, head, size)  # type: ignore[arg-type]  # as above
+    if header is None:
+        if head[128:132] == b"DICM" or held.name.lower().endswith((".dcm", ".dicom")):
+            found.unread.append(Unread(held, f"{held.name} is a damaged or truncated DICOM file."))
+        else:
+            found.skipped += 1
+    elif (sop_class := header.text(tags.SOP_CLASS)) == tags.DIRECTORY:
+        found.skipped += 1
+    elif is_image_class(sop_class) and not (header.rows and header.columns):
+        found.unread.append(Unread(held, f"{held.name} is truncated: its header ends before the size of its pixels."))
+    elif size < header.expected_bytes:
+        found.unread.append(Unread(held, f"{held.name} is truncated: it holds fewer pixels than its header says."))
+    else:
+        found.headers.append(header)
+
+
+def typed(source: object) -> str:
+    """How messages call what was handed over."""
+    from secondread.imaging.load import shown
+
+    if isinstance(source, str | os.PathLike):
+        return shown(os.fsdecode(source))
+    count = len(source) if isinstance(source, list | tuple) else 1
+    return f"None of the {count} sources" if count > 1 else typed(source[0])  # type: ignore[index]  # a list of one

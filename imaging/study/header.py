@@ -1,0 +1,166 @@
+"""What the scan keeps of one DICOM file: typed values of its header, read without pixels."""
+
+import hashlib
+import math
+import re
+import struct
+import sys
+from typing import Any, BinaryIO
+
+from secondread.imaging.quiet import quiet
+from secondread.imaging.study import tags
+from secondread.imaging.study.held import Held
+from secondread.imaging.study.quick import quick_values
+
+Three = tuple[float, float, float]
+Six = tuple[float, float, float, float, float, float]
+
+
+class Header:
+    """One file. Text is kept as single bytes in Latin-1: it is compared and looked up, never shown."""
+
+    __slots__ = (
+        "bytes_on_disk", "columns", "content", "frames", "held", "little", "orientation", "position", "raw",
+        "rows", "series", "spacing", "study", "syntax", "uid",
+    )  # fmt: skip
+
+    def __init__(self, held: Held, raw: dict[int, bytes], size: int, *, syntax: str = "", little: bool = True) -> None:
+        self.held = held
+        self.raw = raw
+        self.bytes_on_disk = size
+        self.little = little
+        self.syntax = syntax
+        self.study = sys.intern(self.text(tags.STUDY))
+        self.series = sys.intern(self.text(tags.SERIES))
+        self.uid = self.text(tags.SOP_INSTANCE)
+        self.rows = self.whole(tags.ROWS) or 0
+        self.columns = self.whole(tags.COLUMNS) or 0
+        self.frames = max(1, self.whole(tags.FRAMES) or 1)
+        position, orientation, spacing = (self.numbers(tag) for tag in (tags.POSITION, tags.ORIENTATION, tags.SPACING))
+        self.position: Three | None = position if len(position) == 3 else None
+        self.orientation: Six | None = orientation if len(orientation) == 6 else None
+        self.spacing: tuple[float, float] | None = (
+            (spacing[0], spacing[1]) if len(spacing) == 2 and min(spacing) > 0 else None
+        )
+        digest = hashlib.blake2b(digest_size=16)
+        for tag in sorted(raw):
+            digest.update(b"%08x%d:" % (tag, len(raw[tag])))
+            digest.update(raw[tag])
+        self.content = digest.digest()
+        """Hash of every value read. Files with equal ones and equal length count as copies."""
+
+    def text(self, tag: int) -> str:
+        """A value as text without padding; empty when absent."""
+        found = self.raw.get(tag)
+        return found.decode("latin-1").strip(" \0\t\r\n") if found else ""
+
+    def words(self, tag: int) -> tuple[str, ...]:
+        """The values of an element, in upper case."""
+        found = self.text(tag)
+        return tuple(word.strip().upper() for word in found.split("\\")) if found else ()
+
+    def numbers(self, tag: int) -> tuple[float, ...]:
+        """All values of a numeric element; empty when absent or when one is not a finite number."""
+        found = self.raw.get(tag)
+        if not found:
+            return ()
+        try:
+            if tag in tags.UNSIGNED:
+                result = struct.unpack(f"{'<' if self.little else '>'}{len(found) // 2}H", found)
+            elif tag in tags.DOUBLES:
+                result = struct.unpack(f"{'<' if self.little else '>'}{len(found) // 8}d", found)
+            else:
+                result = tuple(map(float, found.decode("latin-1").strip(" \0").split("\\")))
+        except (ValueError, struct.error):
+            return ()
+        return result if all(map(math.isfinite, result)) else ()
+
+    def number(self, tag: int) -> float | None:
+        """First value of a numeric element, or None."""
+        found = self.numbers(tag)
+        return found[0] if found else None
+
+    def whole(self, tag: int) -> int | None:
+        """First value as an integer, or the leading digits of a malformed one."""
+        found = self.number(tag)
+        if found is not None:
+            return int(found)
+        digits = re.match(r"\d{1,9}", self.text(tag))
+        return int(digits.group()) if digits else None
+
+    def get(self, keyword: str) -> str | None:
+        """A value by keyword, for the readers of `imaging.dicom` that ask a data set; None when it is not held."""
+        tag = _KEYWORDS.get(keyword)
+        return None if tag is None else self.text(tag) or None
+
+    @property
+    def moment(self) -> str:
+        """`YYYYMMDDhhmmss..` of the study, or of the first date there is; empty when there is none. Sorts by time."""
+        for date, time in (
+            (tags.STUDY_DATE, tags.STUDY_TIME), (tags.SERIES_DATE, tags.SERIES_TIME),
+            (tags.ACQUISITION_DATE, tags.ACQUISITION_TIME), (tags.CONTENT_DATE, tags.CONTENT_TIME),
+        ):  # fmt: skip
+            day = re.sub(r"\D", "", self.text(date))
+            if len(day) == 8:
+                return day + re.sub(r"[^\d.]", "", self.text(time))
+        return ""
+
+    @property
+    def expected_bytes(self) -> int:
+        """Bytes its pixels take at least when they are not compressed; 0 when it cannot be told."""
+        if self.syntax not in _PLAIN or not self.rows:
+            return 0
+        colours = self.text(tags.PHOTOMETRIC).upper()
+        samples = 2.0 if colours.endswith("422") else 1.5 if colours.endswith("420") else self.whole(tags.SAMPLES) or 1
+        bits = int((self.whole(tags.ALLOCATED) or 8) * samples)
+        return self.rows * self.columns * self.frames * bits // 8
+
+
+_KEYWORDS = {"BodyPartExamined": tags.BODY_PART, "Modality": tags.MODALITY}
+_PLAIN = frozenset(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"))
+
+
+def read_header(held: Held, stream: BinaryIO, head: bytes, size: int) -> Header | None:
+    """The header of one DICOM file.
+
+    Args:
+        held: The file.
+        stream: Its bytes, read up to the end of `head`.
+        head: Its first `FIRST_PIECE` bytes.
+        size: Bytes of the whole file.
+
+    Returns:
+        None for a file that is not DICOM after all, or damaged before its pixels.
+    """
+    quick = quick_values(stream, head)
+    if quick is not None:
+        return Header(held, quick[0], size, syntax=quick[1])
+    return _slow(held, stream, size)
+
+
+def _slow(held: Held, stream: BinaryIO, size: int) -> Header | None:
+    """The same values through pydicom."""
+    import pydicom
+
+    try:
+        with quiet():
+            stream.seek(0)
+            ds = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=sorted(tags.WANTED))
+            kept = str(ds.file_meta.get("MediaStorageSOPClassUID", ""))
+            syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
+            raw = {tag: value for tag in tags.WANTED if (value := _raw(ds, tag)) is not None}
+    except Exception:  # a damaged header makes pydicom raise almost any type
+        return None
+    if kept == tags.DIRECTORY:
+        raw[tags.SOP_CLASS] = kept.encode()
+    if tags.SOP_CLASS not in raw and tags.MODALITY not in raw and tags.ROWS not in raw:
+        return None
+    little = bool(ds.original_encoding[1]) if ds.original_encoding[1] is not None else True
+    return Header(held, raw, size, syntax=syntax, little=little)
+
+
+def _raw(ds: Any, tag: int) -> bytes | None:
+    if tag not in ds:
+        return None
+    value = ds.get_item(tag).value
+    return value if isinstance(value, bytes) else None

@@ -1,0 +1,224 @@
+"""Opens what a hospital hands over: a folder, a zip archive, a file or a list of these, as studies in order of time.
+
+    for study in open_studies("disc/"):
+        for series in study.series: ...
+
+Only headers are read. Series of a study come in the order of Series Number, then time of acquisition, then description;
+studies oldest first, those without a date last. Pictures, volumes and videos without a DICOM header are series of one
+further study, since nothing says whom they show.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from secondread.imaging.study import tags
+from secondread.imaging.study.assemble import Draft, draft, series_of
+from secondread.imaging.study.collect import Collected, Plain, collect, typed
+from secondread.imaging.study.copies import without_copies
+from secondread.imaging.study.films import Film, pair
+from secondread.imaging.study.header import Header
+from secondread.imaging.study.held import Held
+from secondread.imaging.study.keys import opaque_key
+from secondread.imaging.study.kinds import VOLUME_FORMATS, object_kind
+from secondread.imaging.study.model import FilmPair, Instance, Series, Study
+from secondread.imaging.study.patients import Patient, patient_of, roles
+from secondread.imaging.study.split import split
+from secondread.imaging.study.units import units_of
+from secondread.imaging.study.walk import files
+from secondread.schema.errors import UnreadableImage
+from secondread.schema.study import Place, SeriesKind
+
+CHEST_FILMS = frozenset(("CR", "DX", "RG"))
+
+
+@dataclass(slots=True)
+class _Group:
+    """The files of one study."""
+
+    headers: list[Header] = field(default_factory=list)
+    plain: list[Plain] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def moment(self) -> str:
+        return min((moment for header in self.headers if (moment := header.moment)), default="")
+
+    @property
+    def patient(self) -> Patient | None:
+        return patient_of(self.headers[0]) if self.headers else None
+
+
+def open_studies(source: Any) -> list[Study]:
+    """Studies of a folder (with all below it), a zip archive, a file, or a list of these; no pixel is read.
+
+    Args:
+        source: A path, or a list or tuple of paths. Archives are read in place; archives inside folders or archives are
+            not opened.
+
+    Returns:
+        At least one study, oldest first, the undated last. Files that are no images are counted, those that should have
+        been readable are listed with the reason; neither raises.
+
+    Raises:
+        UnreadableImage: A path that does not exist, a refused or damaged archive, or nothing readable at all.
+        UnsupportedImage: An archive that unpacks to too much, or too many files.
+        UsageError: Not a path.
+    """
+    found = collect(files(source))
+    if not found.headers and not found.plain:
+        raise _nothing(found, typed(source))
+    groups = sorted(_studies(found), key=lambda group: (not group.moment, group.moment))
+    given, said = roles([group.patient for group in groups], [group.moment for group in groups])
+    common = _common_problems(found)
+    return [
+        _study(group, n, len(groups), given[n], [*group.problems, *said[n], *common], found)
+        for n, group in enumerate(groups)
+    ]
+
+
+def _studies(found: Collected) -> list[_Group]:
+    groups: dict[tuple[str, ...], _Group] = defaultdict(_Group)
+    for header in found.headers:
+        patient = header.text(tags.PATIENT)
+        if header.study:
+            groups["uid", header.study, patient].headers.append(header)
+        else:
+            group = groups["folder", header.held.folder, patient, header.text(tags.STUDY_DATE)]
+            group.headers.append(header)
+            group.problems = ["The files do not say which study they belong to: those of one folder are taken as one."]
+    if found.plain:
+        groups["plain",].plain = found.plain
+        alone = len(found.plain) == 1 and not found.headers
+        groups["plain",].problems = (
+            [] if alone else ["Files without a DICOM header are taken as one study; nothing says whom they show."]
+        )
+    return list(groups.values())
+
+
+def _study(group: _Group, n: int, count: int, role: str, problems: list[str], found: Collected) -> Study:
+    drafts: list[Draft] = []
+    kept, copies, notes = without_copies(group.headers)
+    problems = [*notes, *problems]
+    for members in _by_series(kept):
+        drafts += _drafts(members, problems)
+    drafts.sort(key=lambda one: one.rank)
+    contents = [header.content for header in kept] + [plain.content for plain in group.plain]
+    key = opaque_key("stu", contents, kept[0].study if kept else "")
+    total = len(drafts) + len(group.plain)
+
+    def place(number: int, series: str) -> Place:
+        return Place(
+            study=key, series=series, series_number=number, series_count=total, study_number=n + 1, study_count=count,
+            role="prior" if role == "prior" else "current",
+        )  # fmt: skip
+
+    series: list[Series] = []
+    for number, one in enumerate(drafts, 1):
+        name = opaque_key("ser", (unit.header.content for unit in one.units), one.common)
+        series.append(series_of(one, name, place(number, name)))
+    for number, plain in enumerate(group.plain, len(drafts) + 1):
+        name = opaque_key("ser", [plain.content], "")
+        series.append(_plain_series(plain, name, place(number, name)))
+    return Study(
+        key=key,
+        series=tuple(series),
+        number=n + 1,
+        count=count,
+        role=role,
+        films=_films(series, drafts),
+        problems=tuple(dict.fromkeys(problems)),
+        skipped=found.skipped,
+        unread=tuple(found.unread),
+        copies=tuple(copies),
+    )
+
+
+def _by_series(headers: list[Header]) -> list[list[Header]]:
+    groups: dict[tuple[str, ...], list[Header]] = defaultdict(list)
+    for header in headers:
+        kind = object_kind(header.text(tags.SOP_CLASS), header.text(tags.MODALITY).upper(), rows=header.rows)
+        modality = header.text(tags.MODALITY)
+        if header.series:
+            groups["uid", header.series, kind, modality].append(header)
+        else:
+            groups["folder", header.held.folder, header.text(tags.SERIES_NUMBER), kind, modality].append(header)
+    return list(groups.values())
+
+
+def _drafts(headers: list[Header], problems: list[str]) -> list[Draft]:
+    first = headers[0]
+    kind = object_kind(first.text(tags.SOP_CLASS), first.text(tags.MODALITY).upper(), rows=first.rows)
+    if not first.series and len(headers) > 1:
+        problems.append(
+            "Files do not say which series they belong to: those of one folder and number are taken as one."
+        )
+    if kind != "image":
+        from secondread.imaging.study.split import Part
+        from secondread.imaging.study.units import Unit
+
+        units = [Unit(header, frame, None) for header in headers for frame in _shown_frames(header, kind)]
+        return [draft(Part(units), kind, 0, 1)]
+    parts = split([unit for header in headers for unit in units_of(header)])
+    return [draft(part, kind, index, len(parts)) for index, part in enumerate(parts)]
+
+
+def _shown_frames(header: Header, kind: str) -> range:
+    """Frames that are pictures: those of screen shots; a derived object or document counts as one."""
+    return range(header.frames if kind == "secondary" else 1)
+
+
+def _plain_series(plain: Plain, key: str, place: Place) -> Series:
+    kind: SeriesKind = "volume" if plain.kind in VOLUME_FORMATS else "cine" if plain.kind == "video" else "image"
+    unit = {"volume": "volume", "cine": "frame"}.get(kind, "image")
+    placed = place.model_copy(update={"unit": unit})
+    return Series(key, kind, placed, (Instance(plain.held, placed, plain.kind),))
+
+
+def _films(series: list[Series], drafts: list[Draft]) -> tuple[FilmPair, ...]:
+    films: list[Film] = []
+    for one, made in zip(series, drafts, strict=False):
+        if one.kind != "image" or one.modality not in CHEST_FILMS or one.body_part not in (None, "CHEST"):
+            continue
+        for instance, unit in zip(one.instances, made.units, strict=True):
+            films.append(Film(instance, _second(unit.header)))
+    return pair(films)
+
+
+def _second(header: Header) -> float | None:
+    """Time of day of the exposure in seconds."""
+    for tag in (tags.ACQUISITION_TIME, tags.CONTENT_TIME):
+        text = header.text(tag).replace(":", "")
+        if len(text) >= 6 and text[:6].isdigit():
+            return int(text[:2]) * 3600 + int(text[2:4]) * 60 + float(text[4:6])
+    return None
+
+
+def _common_problems(found: Collected) -> list[str]:
+    """What has to be said of everything that was handed over; no file name."""
+    told: list[str] = []
+    if found.unread:
+        told.append(f"{_files(len(found.unread))} could not be read.")
+    if found.archives:
+        told.append(f"{found.archives} archive(s) inside were not opened.")
+    return told
+
+
+def _nothing(found: Collected, name: str) -> UnreadableImage:
+    if found.unread and len(found.unread) == 1:
+        return UnreadableImage(found.unread[0].reason)
+    if not found.unread and not found.skipped:
+        return UnreadableImage(f"{name} is empty." if not name.startswith("None ") else f"{name} holds a file.")
+    told = [f"{_files(found.skipped)} no images" if found.skipped else ""]
+    told.append(f"{_files(len(found.unread))} damaged or not supported" if found.unread else "")
+    hint = "DICOM, PNG, JPEG, TIFF, NIfTI, NRRD, MetaImage and video are read."
+    if found.archives:
+        hint = "Archives inside a folder or archive are not opened: give them by themselves."
+    return UnreadableImage(f"{name} holds no image that can be read: {', '.join(filter(None, told))}.", hint=hint)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+__all__ = ["Held", "open_studies"]
