@@ -255,7 +255,7 @@ class Agent:
             answer = await execute(run, parsed.model_dump(mode="json"))
         finally:
             trace.close()
-        told = (*answer.warnings, *handed.notes, *([warning] if warning else []))
+        told = tuple(dict.fromkeys((*answer.warnings, *handed.notes, *([warning] if warning else []))))
         if told != answer.warnings:
             answer = answer.model_copy(update={"warnings": told})
         for item in answer.evidence:

@@ -101,7 +101,7 @@ def compose(
                 tail.append(one.missing)
         if one.measurement is not None and one.measurement.value is not None and value is None:
             value = value_of(one.measurement)
-        warnings += [c[0].upper() + c[1:] + "." for c in one.caveats if c]
+        warnings += [c[0].upper() + c[1:].rstrip(".") + "." for c in one.caveats if c]
     if exhausted:
         warnings.append(f"The run reached its limit of {exhausted}; this is what was known by then.")
     choice = chosen(question, props, judged, cutoff=cutoff) if question.choices else None

@@ -157,7 +157,7 @@ def _of_studies(store: ImageStore, studies: Sequence["Study"], stated: Stated, *
             failure = failure or error
             notes.append(f"Series {series.number} could not be read and was passed over.")
             continue
-        notes += [f"Series {series.number}: {problem}" for problem in series.problems]
+        notes += series.problems
         others = sum(one.kind in SHOWN for one in study.series) - 1
         if others > 0:
             notes.append(f"{others} other series of the study {'was' if others == 1 else 'were'} not looked at.")

@@ -22,7 +22,7 @@ MAX_PATHS = 6
 """Paths or passages worded in one answer; the rest stay in the evidence."""
 
 
-UNIT_WORDS = {"deg": "degrees"}
+UNIT_WORDS = {"1": "", "count": "", "deg": "degrees"}
 
 
 def name_of(concept: str, graph: Graph) -> str:
@@ -42,8 +42,7 @@ def digits(value: float, unit: str) -> int:
 
 def number(value: float, unit: str) -> str:
     """A value as printed, with its unit."""
-    text = f"{value:.{digits(value, unit)}f}"
-    return text if unit == "1" else f"{text} {UNIT_WORDS.get(unit, unit)}"
+    return f"{value:.{digits(value, unit)}f} {UNIT_WORDS.get(unit, unit)}".rstrip()
 
 
 def measured_text(found: Measurement, graph: Graph) -> str:
@@ -55,7 +54,7 @@ def measured_text(found: Measurement, graph: Graph) -> str:
         places = digits(found.value or 0.0, found.unit)
         dash = "-" if low >= 0 else " to "
         level = f"{100 * found.interval.level:.0f} %"
-        unit = "" if found.unit == "1" else f" {UNIT_WORDS.get(found.unit, found.unit)}"
+        unit = f" {UNIT_WORDS.get(found.unit, found.unit)}".rstrip()
         text += f" ({low:.{places}f}{dash}{high:.{places}f}{unit}, {level} interval)"
     return text
 

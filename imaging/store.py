@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from secondread.imaging.identity.vault import Vault
 from secondread.imaging.load import decode, load_plain, read_bytes
 from secondread.imaging.loaded import LoadedImage, with_statement
 from secondread.imaging.origin import FromBytes, FromFile, FromParent, FromStudy, FromVolume, Origin, file_stamp
+from secondread.imaging.pixel_cache import PixelCache
 from secondread.schema.errors import InputError, StoreError
 from secondread.schema.image import CropTransform, ImageInfo, ImageRef
 from secondread.schema.record import short_hash
@@ -27,7 +27,7 @@ from secondread.schema.region import Box, MaskRef
 from secondread.schema.study import Plane, SeriesInfo, StudyInfo
 
 if TYPE_CHECKING:
-    from secondread.imaging.study.model import Instance
+    from secondread.imaging.study.model import Instance, Series
     from secondread.imaging.volume.volume import Volume
 
 DEFAULT_BUDGET = 1 << 30
@@ -44,7 +44,6 @@ class _Entry:
     """Set when the id stands for a volume, or for a slice of one."""
     path: str | None = None
     """Of a volume: the file, or the first file of the series, as typed."""
-    pins: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -56,14 +55,12 @@ class ImageStore:
     """
 
     def __init__(self, *, byte_budget: int = DEFAULT_BUDGET) -> None:
-        self.byte_budget = byte_budget
         self.vault = Vault()
         self.decodes = 0
         """How often a source was decoded, for tests and benchmarks."""
         self._blobs = BlobStore()
         self._entries: dict[str, _Entry] = {}
-        self._pixels: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._held = 0
+        self._pixels = PixelCache(byte_budget)
         self._studies: dict[str, StudyInfo] = {}
         self._known: dict[str, str] = {}
         """File stamp or bytes key -> image id."""
@@ -112,6 +109,35 @@ class ImageStore:
         with self._lock:
             self.decodes += 1
         return self._enter(loaded, FromStudy(loaded.info.ref.id, instance), view, age)
+
+    def add_frame(self, series: "Series", index0: int) -> ImageInfo:
+        """Enter one frame of a video file; only this frame is decoded.
+
+        Args:
+            series: Series of a video file.
+            index0: Number of the frame from 0, in order of presentation.
+
+        Raises:
+            UnreadableImage: Missing or damaged.
+            InputError: The clip has no such frame.
+        """
+        from itertools import islice
+
+        video = series.video()
+        frame = next(islice(video.frames(), index0, None), None) if index0 >= 0 else None
+        if frame is None:
+            raise InputError(f"There is no frame {index0 + 1} in the clip.")
+        loaded = frame.load()
+        place = series.place.model_copy(
+            update={
+                "unit": "frame",
+                "index": index0 + 1,
+                "count": max(video.info.frames or 1, index0 + 1),
+                "time_s": frame.time_s,
+            }
+        )
+        info = loaded.info.model_copy(update={"place": place})
+        return self._enter(LoadedImage(info, loaded.grey), None, None, None)
 
     def add_volume(self, volume: "Volume", path: str | None = None) -> ImageInfo:
         """Enter a volume. Its voxels stay where they are: in the file, or in memory once they were needed.
@@ -225,19 +251,16 @@ class ImageStore:
             StoreError: Unknown id, or the pixels were evicted and their file has changed or gone.
         """
         entry = self._entry(image)
-        with self._lock:
-            held = self._pixels.get(image)
-            if held is not None:
-                self._pixels.move_to_end(image)
-                return held
+        held = self._pixels.get(image)
+        if held is not None:
+            return held
         if entry.info.dimension == 3:
             raise StoreError("A volume has no pixels of its own.", hint="Take a slice of it.")
         with entry.lock:
-            with self._lock:
-                held = self._pixels.get(image)
+            held = self._pixels.get(image)
             if held is None:
                 held = self._again(entry)
-                self._hold(image, held)
+                self._pixels.put(image, held)
             return held
 
     def values(self, image: str) -> NDArray[np.float32]:
@@ -258,17 +281,13 @@ class ImageStore:
     @contextmanager
     def pinned(self, *images: str) -> Iterator[None]:
         """Keep the pixels of these images in memory while the block runs."""
-        entries = [self._entry(image) for image in images]
-        with self._lock:
-            for entry in entries:
-                entry.pins += 1
+        for image in images:
+            self._entry(image)
+        self._pixels.pin(images)
         try:
             yield
         finally:
-            with self._lock:
-                for entry in entries:
-                    entry.pins -= 1
-                self._evict()
+            self._pixels.unpin(images)
 
     def put_mask(self, image: str, name: str, mask: NDArray[np.bool_]) -> MaskRef:
         """Keep a mask of an image.
@@ -368,16 +387,20 @@ class ImageStore:
             entry = self._entries.pop(image, None)
             if entry is None:
                 return
-            self._drop(image)
+            self._pixels.drop(image)
             self._known = {key: known for key, known in self._known.items() if known != image}
         self._blobs.forget(entry.info.ref.grid)
         self.vault.forget(image)
 
     @property
+    def byte_budget(self) -> int:
+        """Bytes of grey pixels that are kept at most."""
+        return self._pixels.budget
+
+    @property
     def nbytes(self) -> int:
         """Bytes of grey pixels held."""
-        with self._lock:
-            return self._held
+        return self._pixels.nbytes
 
     def __contains__(self, image: object) -> bool:
         return image in self._entries
@@ -436,7 +459,9 @@ class ImageStore:
                 old.origin = origin or old.origin
         if loaded.identity is not None:
             self.vault.put(image, loaded.identity)
-        self._hold(image, loaded.grey)
+        if origin is None:
+            self._pixels.pin((image,))  # they exist nowhere else
+        self._pixels.put(image, loaded.grey)
         return info
 
     def _restate(self, image: str, view: str | None, age: float | None) -> ImageInfo:
@@ -466,30 +491,6 @@ class ImageStore:
             with self._lock:
                 self.decodes += 1
         return entry.origin.grey()
-
-    def _hold(self, image: str, grey: NDArray[np.float32]) -> None:
-        with self._lock:
-            self._drop(image)
-            self._pixels[image] = grey
-            self._held += grey.nbytes
-            self._evict()
-
-    def _drop(self, image: str) -> None:
-        gone = self._pixels.pop(image, None)
-        if gone is not None:
-            self._held -= gone.nbytes
-
-    def _evict(self) -> None:
-        """Least recently used first; the newest stays even when it alone is above the budget."""
-        if self._held <= self.byte_budget:
-            return
-        for image in list(self._pixels)[:-1]:
-            entry = self._entries.get(image)
-            if entry is not None and (entry.origin is None or entry.pins):
-                continue
-            self._drop(image)
-            if self._held <= self.byte_budget:
-                return
 
     @contextmanager
     def _one_at_a_time(self, key: str) -> Iterator[None]:

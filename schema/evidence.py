@@ -57,7 +57,7 @@ class Measurement(Record):
     """Concept id, e.g. `cardiothoracic_ratio`."""
     value: float | None = None
     unit: str = "1"
-    """`1` for ratios, `mm`, `deg`, `px`."""
+    """`1` for ratios, `count`, `mm`, `mm2`, `mm3`, `deg`, `px`, `HU`, `units` (of the scanner) or `grey` (0 to 1)."""
     interval: Interval | None = None
     spread: float | None = None
     """Standard deviation over mask samples, in `unit`; None when there was only one."""

@@ -77,7 +77,7 @@ def matches(number: Number, fact: Fact) -> bool:
 
 def _to_fact_unit(written: str, unit: str) -> float | None:
     """Factor from the written unit to the fact's, or None when they are not the same kind."""
-    if unit in ("1", "") and written in ("", "1"):
+    if unit in ("1", "", "count") and written in ("", "1"):
         return 1.0
     if unit in ("1", "") and written == "%":
         return 0.01

@@ -21,7 +21,6 @@ UNITS: dict[str, str] = {
     **dict.fromkeys(("mm2", "mm^2", "cm2", "cm^2"), "area"),
     **dict.fromkeys(("kg", "g", "mg"), "mass"),
     **dict.fromkeys(("hu", "hounsfield units"), "HU"),
-    **dict.fromkeys(("slice", "slices"), "slices"),
     **dict.fromkeys(("units", "unit"), "units"),
     "grey": "grey",
     **dict.fromkeys(("kv", "kvp", "mas", "bpm", "mmhg", "ms", "hz", "mgy", "msv"), "other"),

@@ -34,7 +34,7 @@ def volume_geometry(request: ToolRequest, ctx: Context) -> Measurements:
         return Measurements(items=(*missing, _pixel(info.spacing.column_mm, info.spacing.row_mm, kind)))
     known = ctx.volume(request.image).info
     count = known.shape[2]
-    items = [Measurement(name="slice_count", value=float(count), unit="slices", caveats=known.caveats)]
+    items = [Measurement(name="slice_count", value=float(count), unit="count", caveats=known.caveats)]
     if not known.placed:
         items += [
             Measurement(name=name, not_measurable=NO_SPACING)
