@@ -72,11 +72,33 @@ class Measurement(Record):
     caveats: tuple[str, ...] = ()
 
 
+class Counted(Record):
+    """What was counted, one entry per object in each list that is not empty, in the same order."""
+
+    concept: str
+    """Concept id of one object, e.g. `white_blood_cell`."""
+    measurement: str
+    """Name of the `Measurement` that holds the count."""
+    grid: str
+    points: tuple[tuple[float, float], ...] = ()
+    """Centres x, y in pixel-centre coordinates."""
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    """x0, y0, x1, y1, outer edge to outer edge."""
+    scores: tuple[float, ...] = ()
+    """Calibrated probability that the object is one, when the tool has a calibration; else its raw score."""
+    agree: bool | None = None
+    """Whether count, points and boxes tell the same number of objects at the same places; None: not checked."""
+    note: str = ""
+    """What disagrees."""
+
+
 class Measurements(Record):
     """Result of a measuring tool."""
 
     kind: Literal["measurement"] = "measurement"
     items: tuple[Measurement, ...]
+    counted: tuple[Counted, ...] = ()
+    """The objects behind counts."""
 
     def get(self, name: str) -> Measurement | None:
         """The measurement with this concept id, or None."""

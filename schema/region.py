@@ -48,8 +48,25 @@ class Polygon(Record):
     name: str = ""
 
 
+class Cuboid(Record):
+    """A box of voxels of a volume, from the outer face of its first voxel to the outer face of its last."""
+
+    shape: Literal["cuboid"] = "cuboid"
+    grid: str
+    """Volume id; indices are those of `VolumeInfo.affine`."""
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+    name: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Cuboid":
+        if any(last <= first for first, last in zip(self.low, self.high, strict=True)):
+            raise ValueError("a cuboid needs low < high along i, j and k")
+        return self
+
+
 class MaskRef(Record):
-    """A binary mask kept in the image store under the hash of its bits."""
+    """A binary mask of an image or a volume, kept in the image store under the hash of its bits."""
 
     shape: Literal["mask"] = "mask"
     grid: str
@@ -58,9 +75,11 @@ class MaskRef(Record):
     name: str
     """Concept id of what the mask shows, e.g. `heart`."""
     pixels: int = Field(ge=0)
-    """Number of set pixels."""
+    """Number of set pixels or voxels."""
     box: Box | None = None
-    """Bounding box; None for an empty mask."""
+    """Bounding box; None for an empty mask or one of a volume."""
+    cuboid: Cuboid | None = None
+    """Bounding box of a volume's mask."""
 
 
 Region = Point | Box | Polygon | MaskRef
