@@ -220,6 +220,10 @@ def _placement(header: Any, shape: tuple[int, int, int], name: str) -> _Placemen
         if code > 2:
             caveats.append("Positions are those of a template, not of the patient.")
     fault = affine_fault(affine)
+    if chosen == "qform" and (header["pixdim"][1:4] < 0).any():
+        fault = "a voxel side is negative"
+    elif chosen == "qform" and not np.isfinite(affine).all():
+        fault = "its quaternion or voxel sides are damaged"
     if fault:
         raise UnreadableImage(f"{name} cannot be placed: {fault}.")
     if chosen == "sform" and codes["qform"] > 0:

@@ -18,7 +18,7 @@ from secondread.imaging.volume.orientation import (
     orientation_of,
 )
 from secondread.imaging.volume.survey import Survey, survey
-from secondread.imaging.volume.voxels import ArrayVoxels, VoxelSource
+from secondread.imaging.volume.voxels import ArrayVoxels, MappedVoxels, VoxelSource
 from secondread.schema.errors import InputError, UnreadableImage, UnsupportedImage, UsageError
 from secondread.schema.image import ImageInfo, ImageRef, Spacing
 from secondread.schema.record import short_hash
@@ -165,10 +165,11 @@ class Volume:
     @property
     def survey(self) -> Survey:
         """Id and statistics of the values; the first use reads every voxel once."""
-        with self._lock:
-            if self._survey is None:
-                self._survey = survey(self._source(), self._scale, self.affine)
-            return self._survey
+        if self._survey is None:
+            # Slices that cost a decode are kept, so that they are decoded once; a mapped file is cheap to read twice.
+            voxels = self._voxels if isinstance(self._voxels, MappedVoxels) else ArrayVoxels(self.stored)
+            self._survey = survey(voxels, self._scale, self.affine)
+        return self._survey
 
     @property
     def id(self) -> str:
@@ -309,7 +310,8 @@ class Volume:
         if not (math.isfinite(centre) and math.isfinite(width) and width > 0):
             raise UsageError("A window is a finite centre and a width above 0.")
         values = self.slice(plane, index0)
-        grey = np.clip((values - np.float32(centre)) / np.float32(width) + np.float32(0.5), 0, 1)
+        with np.errstate(over="ignore", invalid="ignore"):  # a width near zero is a step
+            grey = np.clip((values - np.float32(centre)) / np.float32(width) + np.float32(0.5), 0, 1)
         grey = np.nan_to_num(grey, copy=False, nan=0.0)
         return np.asarray(1 - grey if self.header.photometric == "MONOCHROME1" else grey, np.float32)
 
@@ -411,9 +413,6 @@ class Volume:
     def __repr__(self) -> str:
         sides = " x ".join(f"{side:g}" for side in self.spacing_mm)
         return f"Volume({self.shape}, {self.dtype}, {self.orientation.codes}, {sides} mm, unit {self.header.unit})"
-
-    def _source(self) -> VoxelSource:
-        return self._voxels if self._stored is None else ArrayVoxels(self._stored)
 
     def _slab(self, k: int) -> NDArray[Any]:
         held = self._stored
