@@ -3,17 +3,16 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import IO
+from typing import BinaryIO
 
 from secondread.imaging.study import tags
-from secondread.imaging.study.archive import head_of, is_zip
+from secondread.imaging.study.ahead import started
+from secondread.imaging.study.archive import is_zip
 from secondread.imaging.study.header import Header, read_header
 from secondread.imaging.study.held import Held
 from secondread.imaging.study.kinds import FileKind, file_kind, is_image_class
 from secondread.imaging.study.model import Unread
-from secondread.imaging.study.quick import FIRST_PIECE
 from secondread.imaging.study.walk import is_litter
-from secondread.schema.errors import SecondReadError
 
 _IMAGE_ENDINGS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".nii", ".gz", ".nrrd", ".mha", ".mhd")
 
@@ -48,20 +47,20 @@ def collect(files: Iterable[Held]) -> Collected:
         files: From `secondread.imaging.study.walk.files`.
     """
     found = Collected()
-    for held in files:
+    for opened in started(files):
         try:
-            with held.stream() as stream:
-                _look(held, stream, found)
-        except SecondReadError as error:
-            found.unread.append(Unread(held, error.message))
+            if opened.stream is None:
+                found.unread.append(Unread(opened.held, opened.fault))
+            else:
+                _look(opened.held, opened.stream, opened.head, opened.size, found)
         except Exception:  # a damaged archive member or a failing disk raises almost any type
-            found.unread.append(Unread(held, f"{held.name} cannot be read."))
+            found.unread.append(Unread(opened.held, f"{opened.held.name} cannot be read."))
+        finally:
+            opened.close()
     return found
 
 
-def _look(held: Held, stream: IO[bytes], found: Collected) -> None:
-    size = held.size(stream)  # type: ignore[arg-type]  # IO[bytes] of the typing module is a BinaryIO
-    head = head_of(stream, FIRST_PIECE)
+def _look(held: Held, stream: BinaryIO, head: bytes, size: int, found: Collected) -> None:
     if not head:
         if held.name.lower().endswith(_IMAGE_ENDINGS):
             found.unread.append(Unread(held, f"{held.name} is empty."))
@@ -80,8 +79,8 @@ def _look(held: Held, stream: IO[bytes], found: Collected) -> None:
         _dicom(held, stream, head, size, found)
 
 
-def _dicom(held: Held, stream: IO[bytes], head: bytes, size: int, found: Collected) -> None:
-    header = read_header(held, stream, head, size)  # type: ignore[arg-type]  # as above
+def _dicom(held: Held, stream: BinaryIO, head: bytes, size: int, found: Collected) -> None:
+    header = read_header(held, stream, head, size)
     if header is None:
         if head[128:132] == b"DICM" or held.name.lower().endswith((".dcm", ".dicom")):
             found.unread.append(Unread(held, f"{held.name} is a damaged or truncated DICOM file."))

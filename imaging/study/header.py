@@ -5,7 +5,8 @@ import math
 import re
 import struct
 import sys
-from typing import Any, BinaryIO
+from functools import lru_cache
+from typing import Any, BinaryIO, NamedTuple
 
 from secondread.imaging.quiet import quiet
 from secondread.imaging.study import tags
@@ -14,6 +15,22 @@ from secondread.imaging.study.quick import quick_values
 
 Three = tuple[float, float, float]
 Six = tuple[float, float, float, float, float, float]
+
+
+class Scaling(NamedTuple):
+    """How stored integers of a slice become values."""
+
+    bits: int
+    signed: bool
+    slope: float
+    intercept: float
+    hounsfield: bool
+
+
+@lru_cache(4096)
+def _scaling(bits: int, signed: bool, slope: float, intercept: float, hounsfield: bool) -> Scaling:
+    """One object for the many slices that share it."""
+    return Scaling(bits, signed, slope, intercept, hounsfield)
 
 
 class Header:
@@ -42,11 +59,8 @@ class Header:
         self.spacing: tuple[float, float] | None = (
             (spacing[0], spacing[1]) if len(spacing) == 2 and min(spacing) > 0 else None
         )
-        digest = hashlib.blake2b(digest_size=16)
-        for tag in sorted(raw):
-            digest.update(b"%08x%d:" % (tag, len(raw[tag])))
-            digest.update(raw[tag])
-        self.content = digest.digest()
+        held_values = b"".join([b"%08x%d:%b" % (tag, len(raw[tag]), raw[tag]) for tag in sorted(raw)])
+        self.content = hashlib.blake2b(held_values, digest_size=16).digest()
         """Hash of every value read. Files with equal ones and equal length count as copies."""
 
     def text(self, tag: int) -> str:
@@ -106,6 +120,26 @@ class Header:
         return ""
 
     @property
+    def scaling(self) -> Scaling | None:
+        """How its stored integers become values, by the rules of `imaging.dicom.file`.
+
+        None when that needs a look at the whole header: a table, colour, more than 16 bits, several frames.
+        """
+        bits = self.whole(tags.STORED) or self.whole(tags.ALLOCATED) or 0
+        if self.frames > 1 or not 0 < bits <= 16 or tags.MODALITY_LUT in self.raw or self.whole(tags.SAMPLES) != 1:
+            return None
+        kind = self.text(tags.RESCALE_TYPE).upper()
+        intercept = self.number(tags.INTERCEPT)
+        computed = self.text(tags.MODALITY).upper() == "CT" and intercept is not None and not kind
+        return _scaling(
+            bits,
+            bool(self.whole(tags.SIGNED)),
+            self.number(tags.SLOPE) or 1.0,
+            0.0 if intercept is None else intercept,
+            kind == "HU" or computed,
+        )
+
+    @property
     def expected_bytes(self) -> int:
         """Bytes its pixels take at least when they are not compressed; 0 when it cannot be told."""
         if self.syntax not in _PLAIN or not self.rows:
@@ -163,4 +197,4 @@ def _raw(ds: Any, tag: int) -> bytes | None:
     if tag not in ds:
         return None
     value = ds.get_item(tag).value
-    return value if isinstance(value, bytes) else None
+    return value if isinstance(value, bytes) else b"" if tag == tags.MODALITY_LUT else None

@@ -1,6 +1,7 @@
 """What a file or DICOM object is: which reader takes it, and whether it shows a patient at all."""
 
 import zlib
+from functools import lru_cache
 from typing import Literal
 
 from secondread.imaging.dicom.spacing import PROJECTION
@@ -59,6 +60,7 @@ def file_kind(head: bytes, name: str) -> FileKind:
     return "unsupported" if found in ("BMP", "WebP", "GIF", "JPEG 2000") else "other"
 
 
+@lru_cache(1024)
 def object_kind(sop_class: str, modality: str, *, rows: int) -> ObjectKind:
     """What a DICOM object is: an image of a patient, a screen shot, something computed from images, or text.
 
@@ -86,11 +88,13 @@ def object_kind(sop_class: str, modality: str, *, rows: int) -> ObjectKind:
     return "image" if rows else "document"
 
 
+@lru_cache(1024)
 def is_tiled(sop_class: str) -> bool:
     """Whether the frames of the object are tiles of one slide."""
     return sop_class.startswith(_ROOT) and _among(sop_class[len(_ROOT) :], _TILED)
 
 
+@lru_cache(1024)
 def is_image_class(sop_class: str) -> bool:
     """Whether every object of this class has pixels, so that one without is damaged."""
     rest = sop_class.removeprefix(_ROOT)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from secondread.imaging.identity.vault import Identity
 from secondread.imaging.loaded import LoadedImage
+from secondread.imaging.study.header import Scaling
 from secondread.imaging.study.held import Held
 from secondread.imaging.study.stack import Stack
 from secondread.schema.errors import NotApplicable, UnreadableImage
@@ -39,6 +40,8 @@ class Instance:
     columns: int = 0
     view: View = "UNKNOWN"
     """Projection that the header states."""
+    scaling: Scaling | None = None
+    """How its stored integers become values, when the scan could tell."""
 
     @property
     def name(self) -> str:

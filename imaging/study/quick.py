@@ -42,7 +42,7 @@ def quick_values(stream: BinaryIO, head: bytes) -> tuple[dict[int, bytes], str] 
         head: Its first bytes.
 
     Returns:
-        Tag -> value as stored, little endian; None for a file that this walk does not read.
+        Tag -> value as stored, little endian, of a sequence perhaps empty; None for a file that is not read here.
     """
     if head[128:132] != b"DICM":
         return None
@@ -90,11 +90,14 @@ class _Walk:
         self._explicit = explicit
 
     def values(self, at: int) -> dict[int, bytes] | None:
+        """The wanted elements of a data set that begins at an offset of the file; None when it is not understood."""
         found: dict[int, bytes] = {}
-        element = self._explicit_element if self._explicit else self._implicit_element
         last = 0
+        element = self._explicit_element if self._explicit else self._implicit_element
         while True:
             try:
+                if self._explicit:
+                    at, last = self._short_elements(at, last, found)
                 tag, start, length = element(at - self._base)
                 if tag > LAST:
                     return found
@@ -102,6 +105,8 @@ class _Walk:
                     return None
                 if length == _UNDEFINED:
                     after = self._base + self._sequence_end(start)
+                    if tag in WANTED:
+                        found[tag] = b""
                 else:
                     after = self._base + start + length
                     if tag in WANTED:
@@ -116,6 +121,25 @@ class _Walk:
             except ValueError:
                 return None
             last, at = tag, after
+
+    def _short_elements(self, at: int, last: int, found: dict[int, bytes]) -> tuple[int, int]:
+        """Take the run of short elements from `at` on that lie wholly in the bytes held, nine of ten in a header.
+
+        Returns:
+            Where the run ends, and its last tag.
+        """
+        data, base = self._data, self._base
+        here, limit = at - base, len(data) - 8
+        while 0 <= here <= limit:
+            group, number, vr, length = _EXPLICIT_HEAD(data, here)
+            tag = group << 16 | number
+            after = here + 8 + length
+            if vr not in _SHORT or not last < tag <= LAST or after > limit + 8:
+                break
+            if tag in WANTED:
+                found[tag] = data[here + 8 : after]
+            here, last = after, tag
+        return here + base, last
 
     def _explicit_element(self, at: int) -> tuple[int, int, int]:
         """Tag, start of the value and its length of the element at an offset of the bytes held."""

@@ -10,6 +10,7 @@ further study, since nothing says whom they show.
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from secondread.imaging.study import tags
@@ -32,7 +33,7 @@ from secondread.schema.study import Place, SeriesKind
 CHEST_FILMS = frozenset(("CR", "DX", "RG"))
 
 
-@dataclass(slots=True)
+@dataclass
 class _Group:
     """The files of one study."""
 
@@ -40,11 +41,11 @@ class _Group:
     plain: list[Plain] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def moment(self) -> str:
         return min((moment for header in self.headers if (moment := header.moment)), default="")
 
-    @property
+    @cached_property
     def patient(self) -> Patient | None:
         return patient_of(self.headers[0]) if self.headers else None
 

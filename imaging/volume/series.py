@@ -1,10 +1,9 @@
 """A DICOM series, or the frames of an enhanced object, as one volume whose slices are decoded when first needed."""
 
-import math
 import os
 import threading
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,10 +16,11 @@ from secondread.schema.study import VolumeInfo
 
 if TYPE_CHECKING:
     from secondread.imaging.dicom.file import DicomFile
+    from secondread.imaging.study.header import Scaling
     from secondread.imaging.study.model import Instance, Series
 
 MOST_THREADS = 8
-"""Decoders release the interpreter lock; more threads than this only hold more slices in memory."""
+"""More threads than this only hold more slices in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def from_series(series: "Series") -> Volume:
     if stack.affine is None and len(instances) == 1:
         raise NotApplicable("A single slice without position and thickness is no volume.", hint="Take it as an image.")
     opened = instances[0].open()
-    plan, unit = _plan(instances, opened)
+    plan, unit = _plan(instances)
     caveats = list(series.problems)
     if len(instances) == 1:
         caveats.append("A single slice: its thickness stands for the distance between slices.")
@@ -89,15 +89,19 @@ def from_series(series: "Series") -> Volume:
 class SliceVoxels:
     """Voxels of slices that lie in files of their own or in frames of one; i counts columns, j rows, k slices.
 
-    A slab is decoded when it is asked for and the last few are kept; the whole is decoded by several threads straight
-    into one array, so no second copy of it exists at any time.
+    A slice is decoded when it is first asked for, straight into one array that is kept, so every slice is decoded once
+    and no second copy of the volume exists at any time. Asked for one slice after the other, it decodes a few ahead,
+    several at a time.
     """
 
     def __init__(self, instances: "tuple[Instance, ...]", plan: _Plan) -> None:
         self._instances = instances
         self._plan = plan
-        self._recent: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self._files: OrderedDict[int, DicomFile] = OrderedDict()
+        self._array: NDArray[Any] | None = None
+        """Shape (k, j, i); pages of slices that nobody asked for are never touched."""
+        self._done = np.zeros(len(instances), dtype=np.bool_)
+        self._next = -1
+        self._file_held: tuple[int, DicomFile] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -111,44 +115,53 @@ class SliceVoxels:
         return self._plan.dtype
 
     def read_slab(self, k: int) -> NDArray[Any]:
-        """Voxels (i, j) of one k; only its file is read.
+        """Voxels (i, j) of one k, read-only; only its file is read, or a few more when slices are asked for in turn.
 
         Raises:
             UnreadableImage: The file has gone, is damaged, or holds another matrix than its header said.
             UnsupportedImage: Pixels of a kind that is not read.
         """
         with self._lock:
-            held = self._recent.get(k)
-        if held is None:
-            held = np.empty(self.shape[1::-1], self.dtype)
-            self._decode(k, held)
-            held.flags.writeable = False
-            with self._lock:
-                self._recent[k] = held
-                while len(self._recent) > 4:
-                    self._recent.popitem(last=False)
-        return held.T
+            ahead = 2 * _threads() if k == self._next else 1
+            self._next = k + 1
+            array = self._fill(range(k, k + 1))
+            if ahead > 1:
+                with suppress(SecondReadError):  # of a slice that was not asked for yet
+                    self._fill(range(k + 1, min(k + ahead, len(self._instances))))
+            return _read_only(array[k].T)
 
     def read(self) -> NDArray[Any]:
-        """All voxels, (i, j, k).
+        """All voxels, (i, j, k), read-only.
 
         Raises:
             UnreadableImage: As `read_slab`, for the first slice that fails.
             UnsupportedImage: As `read_slab`.
         """
-        i, j, k = self.shape
-        result = np.empty((k, j, i), self.dtype)
-        threads = max(1, min(MOST_THREADS, os.cpu_count() or 1, k))
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(lambda n: self._decode(n, result[n]), range(k)):
-                pass
         with self._lock:
-            self._recent.clear()
-            self._files.clear()
-        return result.transpose(2, 1, 0)
+            array = self._fill(range(len(self._instances)))
+            return _read_only(array.transpose(2, 1, 0))
+
+    def _fill(self, wanted: range) -> NDArray[Any]:
+        """Decode the slices of a range that are not yet there; the caller holds the lock."""
+        if self._array is None:
+            i, j, k = self.shape
+            self._array = np.empty((k, j, i), self.dtype)
+        array = self._array
+        missing = [k for k in wanted if not self._done[k]]
+        if len(missing) == 1:
+            self._decode(missing[0], array[missing[0]])
+        elif missing:
+            if self._instances[0].source is self._instances[-1].source:
+                self._file(missing[0])  # once, before the threads ask for it
+            with ThreadPoolExecutor(min(_threads(), len(missing))) as pool:
+                for _ in pool.map(lambda k: self._decode(k, array[k]), missing):
+                    pass
+        if self._done.all():
+            self._file_held = None
+        return array
 
     def _decode(self, k: int, out: NDArray[Any]) -> None:
-        """Write the voxels of one slice into an array of shape (rows, columns)."""
+        """Write the voxels of one slice into its place, shape (rows, columns)."""
         instance = self._instances[k]
         opened = self._file(k)
         if self._plan.dtype.kind == "f":
@@ -163,59 +176,71 @@ class SliceVoxels:
             out += np.int16(intercept)
         else:
             out[...] = values
+        self._done[k] = True
 
     def _file(self, k: int) -> "DicomFile":
-        """The opened file of a slice; files with many frames are kept open as objects, they hold no handle."""
-        instance = self._instances[k]
-        if instance.frame == 0 and instance.place.unit != "frame" and not self._shared(k):
-            return instance.open()
-        key = id(instance.source)
-        with self._lock:
-            held = self._files.get(key)
-            if held is None:
-                held = self._files[key] = instance.open()
-                while len(self._files) > 2:
-                    self._files.popitem(last=False)
-            return held
-
-    def _shared(self, k: int) -> bool:
-        """Whether another slice lies in the same file."""
-        source = self._instances[k].source
-        return any(0 <= n < len(self._instances) and self._instances[n].source is source for n in (k - 1, k + 1))
+        """The file of a slice, header read; the last one is kept for the frames of one file."""
+        instance, held = self._instances[k], self._file_held
+        if held is not None and held[0] == id(instance.source):
+            return held[1]
+        opened = instance.open()
+        if opened.frames > 1:
+            self._file_held = (id(instance.source), opened)
+        return opened
 
 
-def _plan(instances: "tuple[Instance, ...]", opened: "DicomFile") -> tuple[_Plan, Literal["HU", "stored"]]:
-    """Look at the header of every slice and choose a dtype that holds all of them without loss."""
-    files: dict[int, DicomFile] = {id(instances[0].source): opened}
-    scale: list[tuple[float, float]] = []
-    tables = False
-    units: set[Literal["HU", "stored"]] = set()
-    low, high = math.inf, -math.inf
-    out_low, out_high = math.inf, -math.inf
-    for instance in instances:
-        key = id(instance.source)
-        current = files.get(key)
-        if current is None:
-            files.clear()
-            current = files[key] = instance.open()
-        pair = current.rescale(instance.frame)
-        units.add(current.unit(instance.frame))
-        if pair is None or not current.has_pixels or _floating(current):
-            tables = True
-            scale.append((1.0, 0.0))
-            continue
-        smallest, largest = _range(current)
-        low, high = min(low, smallest), max(high, largest)
-        ends = (smallest * pair[0] + pair[1], largest * pair[0] + pair[1])
-        out_low, out_high = min(out_low, *ends), max(out_high, *ends)
-        scale.append(pair)
-    unit: Literal["HU", "stored"] = "HU" if units == {"HU"} else "stored"
-    if tables:
+def _threads() -> int:
+    return max(1, min(MOST_THREADS, os.cpu_count() or 1))
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+def _plan(instances: "tuple[Instance, ...]") -> tuple[_Plan, Literal["HU", "stored"]]:
+    """Choose a dtype that holds every slice without loss; headers are opened only where the scan could not tell."""
+    found = [instance.scaling for instance in instances]
+    if any(scaling is None for scaling in found):
+        found = _opened_scalings(instances)
+    known = [scaling for scaling in found if scaling is not None]
+    unit: Literal["HU", "stored"] = "HU" if known and all(scaling.hounsfield for scaling in known) else "stored"
+    if len(known) < len(found):
         return _Plan(np.dtype(np.float32), False, ((1.0, 0.0),) * len(instances)), unit
-    whole = all(float(v).is_integer() for pair in scale for v in pair)
-    if whole and out_low >= -(2**15) and out_high < 2**15 and all(abs(pair[0]) < 2**15 for pair in scale):
-        return _Plan(np.dtype(np.int16), True, tuple(scale)), unit
-    return _Plan(_integers(low, high), False, tuple(scale)), unit
+    scale = tuple((scaling.slope, scaling.intercept) for scaling in known)
+    ranges = [_range(scaling) for scaling in known]
+    ends = [v * slope + intercept for pair, (slope, intercept) in zip(ranges, scale, strict=True) for v in pair]
+    whole = all(value.is_integer() and abs(value) < 2**15 for pair in scale for value in pair)
+    if whole and min(ends) >= -(2**15) and max(ends) < 2**15:
+        return _Plan(np.dtype(np.int16), True, scale), unit
+    return _Plan(_integers(min(low for low, _ in ranges), max(high for _, high in ranges)), False, scale), unit
+
+
+def _opened_scalings(instances: "tuple[Instance, ...]") -> "list[Scaling | None]":
+    """From the headers themselves; None for tables, colour and floating-point pixels, which have no linear rescale."""
+    from secondread.imaging.study.header import Scaling
+
+    result: list[Scaling | None] = []
+    last: tuple[int, DicomFile] | None = None
+    for instance in instances:
+        if last is None or last[0] != id(instance.source):
+            last = (id(instance.source), instance.open())
+        opened = last[1]
+        pair = opened.rescale(instance.frame)
+        bits = _integer(opened, "BitsStored") or _integer(opened, "BitsAllocated") or 16
+        if pair is None or _integer(opened, "SamplesPerPixel") != 1 or bits > 32:
+            result.append(None)
+            continue
+        signed = bool(_integer(opened, "PixelRepresentation"))
+        result.append(Scaling(bits, signed, *pair, opened.unit(instance.frame) == "HU"))
+    return result
+
+
+def _range(scaling: "Scaling") -> tuple[float, float]:
+    """Smallest and largest value that the stored bits can hold."""
+    if scaling.signed:
+        return -(2.0 ** (scaling.bits - 1)), 2.0 ** (scaling.bits - 1) - 1
+    return 0.0, 2.0**scaling.bits - 1
 
 
 def _integers(low: float, high: float) -> np.dtype[Any]:
@@ -225,18 +250,6 @@ def _integers(low: float, high: float) -> np.dtype[Any]:
         if limits.min <= low and high <= limits.max:
             return np.dtype(kind)
     return np.dtype(np.float64)
-
-
-def _range(opened: "DicomFile") -> tuple[float, float]:
-    """Smallest and largest value that the stored bits can hold."""
-    bits = _integer(opened, "BitsStored") or _integer(opened, "BitsAllocated") or 16
-    if _integer(opened, "PixelRepresentation"):
-        return -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
-    return 0.0, 2.0**bits - 1
-
-
-def _floating(opened: "DicomFile") -> bool:
-    return "FloatPixelData" in opened.header or "DoubleFloatPixelData" in opened.header
 
 
 def _integer(opened: "DicomFile", keyword: str) -> int | None:
@@ -251,6 +264,3 @@ def _photometric(opened: "DicomFile") -> str | None:
 
     found = text(opened.header, "PhotometricInterpretation").upper()
     return found if found in PHOTOMETRICS else None
-
-
-__all__ = ["SecondReadError", "SliceVoxels", "from_series"]
