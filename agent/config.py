@@ -19,17 +19,19 @@ PREFIX = "SECONDREAD_"
 FILE_NAME = "secondread.toml"
 _ALIASES = {"data_dir": ("SECONDREAD_DATA_DIR", "SECONDREAD_DATA")}
 _NONE_WORDS = ("none", "off", "null", "")
-_OPTIONAL = ("risk", "threads", "anatomy_members", "guard_member", "trace_dir", "data_dir")
+_OPTIONAL = ("risk", "threads", "anatomy_members", "guard_member", "trace_dir", "cache_dir", "data_dir")
+_LISTS = ("anatomy_members", "allowed_licences")
 
 Risk = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
-def user_dir(kind: Literal["config", "state"], environ: Mapping[str, str] | None = None) -> Path:
-    """The user's own folder for settings or for run traces, after the XDG base directory rules."""
+def user_dir(kind: Literal["config", "state", "cache"], environ: Mapping[str, str] | None = None) -> Path:
+    """The user's own folder for settings, run traces or kept results, after the XDG base directory rules."""
     env = os.environ if environ is None else environ
     variable, fallback = {
         "config": ("XDG_CONFIG_HOME", Path(".config")),
         "state": ("XDG_STATE_HOME", Path(".local", "state")),
+        "cache": ("XDG_CACHE_HOME", Path(".cache")),
     }[kind]
     stated = env.get(variable, "")
     base = Path(stated) if stated.startswith("/") else Path(env.get("HOME") or Path.home()) / fallback
@@ -53,10 +55,14 @@ class Settings(Record):
     """Refuse any planner that needs a network."""
     send_pixels: bool = False
     """Let a remote planner see pixels; without it only text evidence leaves the machine."""
-    device: str = "auto"
-    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """Where networks run: `auto` (the first GPU that a tool can use, else the processor), `cpu`, `cuda`, `cuda:N`,
+    `mps`."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Threads of the numeric libraries; None leaves their own choice."""
+    allowed_licences: tuple[str, ...] = ("permissive", "copyleft")
+    """Licences of tools and weights that may be used: `permissive`, `copyleft`, `non_commercial`, `unknown`, or the
+    name of a single licence."""
     pixel_budget_mb: Annotated[int, Field(ge=16)] = 512
     """Decoded pixels kept in memory."""
     model_budget_mb: Annotated[int, Field(ge=16)] = 2048
@@ -79,10 +85,14 @@ class Settings(Record):
     """Member of the film guard's ensemble to use; None: all. For out-of-fold evaluation."""
     trace_dir: Path | None = Field(default_factory=lambda: user_dir("state") / "traces")
     """Where run traces are written; None keeps them in memory only."""
+    cache_dir: Path | None = Field(default_factory=lambda: user_dir("cache") / "results")
+    """Where tool results are kept between runs, readable by the user alone; None keeps them in memory only."""
+    cache_mb: Annotated[int, Field(ge=8)] = 512
+    """Size of that folder; the least recently used results leave first."""
     data_dir: Path | None = None
     """Research data folder of evaluations and training recipes; nothing else reads it."""
 
-    @field_validator("trace_dir", "data_dir")
+    @field_validator("trace_dir", "cache_dir", "data_dir")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser()
@@ -150,6 +160,6 @@ def _from_text(name: str, text: str) -> Any:
     """A value as the environment spells it: `none` for optional fields, numbers of a tuple separated by commas."""
     if name in _OPTIONAL and text.strip().lower() in _NONE_WORDS:
         return None
-    if name == "anatomy_members":
-        return tuple(part.strip() for part in text.split(","))
+    if name in _LISTS:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
     return text

@@ -9,7 +9,10 @@ SecondReadError
 │   └── NotMeasurable       the image does not show what the measurement needs
 ├── ToolError               a tool could not finish
 │   ├── ToolTimeout         it ran past its time limit
-│   └── ToolUnavailable     a missing extra, weights file or model
+│   ├── ToolUnavailable     a missing extra, weights file or model
+│   ├── ToolCrashed         its process ended before it answered
+│   ├── OutOfMemory         it asked for more memory than there is, also in smaller batches
+│   └── BadResult           its result is not finite, too large, or lies outside the image
 ├── PlannerError            a planner's reply cannot be turned into moves
 ├── ReplayError             a trace does not fit what is replayed
 └── StoreError              an id or handle that the image store does not hold
@@ -89,6 +92,24 @@ class ToolUnavailable(ToolError):
     """A tool lacks an extra, a weights file or a model."""
 
     code = "tool_unavailable"
+
+
+class ToolCrashed(ToolError):
+    """The process of an isolated tool ended before it answered."""
+
+    code = "tool_crashed"
+
+
+class OutOfMemory(ToolError):
+    """A tool asked for more memory than there is, also in smaller batches and with other models unloaded."""
+
+    code = "out_of_memory"
+
+
+class BadResult(ToolError):
+    """A tool's result is not finite, too large, of another type than promised, or lies outside the image."""
+
+    code = "bad_result"
 
 
 class PlannerError(SecondReadError):

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
@@ -23,16 +24,23 @@ if TYPE_CHECKING:
 EvidenceKind = Literal["measurement", "finding", "region", "quality", "graph_path", "passage", "image"]
 
 
+DeviceKind = Literal["cpu", "cuda", "mps"]
+WEIGHTS_FOLDER = Path(__file__).resolve().parent / "weights"
+
+
 class WeightsInfo(Record):
     """The weights files a tool needs, where they come from and under which licence."""
 
     files: tuple[str, ...]
-    """File names under `tools/weights/`."""
+    """File names below `Tool.weights_folder`."""
     sha256: str
     """Over all files, in order."""
     source: str
     licence: str
+    """An SPDX expression, and after a `;` what else a user must know, e.g. `Apache-2.0; trained on films under MIT`.
+    Anything in it that forbids commercial use or asks for open sources decides, wherever it stands."""
     status: Literal["trained", "untrained"] = "trained"
+    """An untrained tool is listed and never run."""
 
 
 class Card(Record):
@@ -58,19 +66,48 @@ class Card(Record):
     """What happens outside the validity: a caveat on the result, or a refusal."""
     image: Literal["required", "optional", "none"] = "required"
     needs: tuple[str, ...] = ()
-    """Tools whose evidence it takes; its Request has a field of each name holding the evidence id."""
+    """Evidence it takes: a tool by name, or a concept, which the cheapest installed tool that establishes it gives.
+    Its Request has a field of each name, and the runtime fills it with the evidence id."""
     gates: tuple[str, ...] = ()
     """Tools that judge whether an image is fit for this one; intake runs them first and may end the run there."""
     in_plan: bool = True
     """False: run by the intake or by other tools only, not offered as a move of its own."""
     cost_seconds: float = 0.01
     """Typical time on two CPU cores; a hint for planning, not a promise."""
-    timeout_seconds: float = 120.0
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """Of one request, from its start and not from when it began to wait; a batch has that much per request."""
     licence: str = "Apache-2.0"
+    """Of the code, as an SPDX expression."""
     intended_use: str = "Research use only; not a medical device."
     limits: tuple[str, ...] = ()
     weights: WeightsInfo | None = None
     calibration: tuple[CalibrationRecord, ...] = ()
+    """One record per finding or measurement, named after its concept; without one it gives support only."""
+    examples: tuple[dict[str, Any], ...] = ()
+    """Arguments of calls that make sense, without image and prerequisites; needed when a field has no default."""
+    devices: tuple[DeviceKind, ...] = ("cpu",)
+    """Where its model runs. The runtime moves the model to the device it chose; the tool moves its inputs to
+    `Context.device`."""
+    precision: str = "float32"
+    """Of the arithmetic; results of another precision are not taken from the cache."""
+    max_batch: int = Field(default=1, ge=1)
+    """Requests that one `run_batch` takes; above 1, requests that wait at the same time run together."""
+    tolerance: float = Field(default=1e-6, ge=0)
+    """Largest difference of a number of its results between devices, batches and repeated runs: relative, and absolute
+    below 1."""
+    equivariant: tuple[Literal["shift", "crop"], ...] = ()
+    """What its regions follow: the content moved inside the image, the image cut down around it."""
+    tolerance_px: float = Field(default=1.0, ge=0)
+    """How far a region may stray from that, in pixels."""
+    isolate: bool = False
+    """Run in a process of its own, which may crash or be killed without harm to the others."""
+    cache: Literal["disk", "memory", "none"] = "disk"
+    """How long results are kept. `disk`: they follow from image, arguments, prerequisites, code and weights alone;
+    `memory`: also from what this process holds (the study, the graph, the installed tools); `none`: from more."""
+
+    def record(self, concept: str) -> CalibrationRecord | None:
+        """The calibration record of a concept, or None."""
+        return next((r for r in self.calibration if r.name == concept), None)
 
 
 class ToolRequest(Record):
@@ -110,17 +147,29 @@ class Context(Protocol):
     def put_mask(self, image: str, name: str, mask: "NDArray[np.bool_]") -> MaskRef:
         """Store a mask of the image's shape under a concept id."""
 
+    def bits(self, blob: str) -> "NDArray[np.uint8]":
+        """A stored bit map."""
+
+    def put_bits(self, image: str, bits: "NDArray[np.uint8]") -> str:
+        """Store up to eight masks as one uint8 map over the whole image, of its shape or coarser; returns its handle.
+
+        Bit k is set where mask k is.
+        """
+
     def map(self, blob: str) -> "NDArray[np.float32]":
         """A stored float32 map."""
 
     def put_map(self, image: str, values: "NDArray[np.float32]") -> str:
-        """Store a float32 map of the image's shape; returns its handle."""
+        """Store a float32 map over the whole image, of its shape or coarser; returns its handle."""
 
     def derive(self, image: str, box: Box, *, scale: float = 1.0) -> ImageRef:
         """Register a crop of an image, enlarged `scale` times; its regions resolve to the parent grid."""
 
     def model(self, tool: str) -> Any:
-        """The loaded model of a tool, from the pool."""
+        """The loaded model of a tool, from the pool, on `device(tool)`; it stays in memory until the batch is done."""
+
+    def device(self, tool: str) -> str:
+        """Where the model of a tool runs: `cpu`, `cuda:0`, `mps`."""
 
     def graph(self) -> "Graph":
         """The knowledge graph."""
@@ -135,9 +184,11 @@ class Tool(ABC):
     card: ClassVar[Card]
     Request: ClassVar[type[ToolRequest]] = ToolRequest
     Result: ClassVar[type[Record]]
+    weights_folder: Path = WEIGHTS_FOLDER
+    """Where `load` finds the files of `card.weights`."""
 
     def load(self) -> Any:
-        """Load what `run_batch` needs (imports, checksum, device); the pool calls this once.
+        """Read what `run_batch` needs (imports, checksum), on the CPU; the pool calls this once and places it.
 
         Raises:
             ToolUnavailable: Weights are missing, damaged or untrained, or an extra is not installed.
@@ -151,6 +202,20 @@ class Tool(ABC):
     def summarise(self, result: Any) -> str:
         """One line that says what the result says; shown to planners and users."""
         return f"{self.card.name} returned {result.kind}"
+
+    @classmethod
+    def request_schema(cls) -> dict[str, Any]:
+        """JSON schema of what a caller states: the Request less the prerequisites, which the runtime fills in."""
+        schema = cls.Request.model_json_schema()
+        hidden = {*cls.card.needs, *(("image",) if cls.card.image == "none" else ())}
+        properties = {k: v for k, v in schema.get("properties", {}).items() if k not in hidden}
+        required = {*schema.get("required", ()), *(("image",) if cls.card.image == "required" else ())} - hidden
+        return {**schema, "properties": properties, "required": [k for k in properties if k in required]}
+
+    @classmethod
+    def result_schema(cls) -> dict[str, Any]:
+        """JSON schema of its result."""
+        return cls.Result.model_json_schema(mode="serialization")
 
 
 def tool(

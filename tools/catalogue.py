@@ -1,21 +1,28 @@
 """One list of every installed tool: built-in ones by folder walk, third-party ones by entry point."""
 
+import contextlib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib.metadata import entry_points
-from inspect import isabstract, isclass
-from typing import Any
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, metadata
+from inspect import isabstract, isclass, ismodule
+from typing import Any, Literal
 
 from secondread.schema.errors import ToolUnavailable, UsageError
 from secondread.schema.record import Record
 from secondread.tools.base import Card, Tool
+from secondread.tools.contract import faults
+from secondread.tools.licences import DEFAULT_ALLOWED, card_licences, licence_class, refusal
 
-_NOT_TOOLS = ("secondread.tools.runtime", "secondread.tools.base", "secondread.tools.catalogue")
+_NOT_TOOLS = tuple(
+    f"secondread.tools.{name}" for name in ("runtime", "base", "catalogue", "contract", "licences", "weights_file")
+)
 _NETWORKS = "network"
 """Modules with this ending define torch modules at their top: a tool imports its own on loading, discovery none."""
 ENTRY_POINT = "secondread.tools"
+BUILT_IN = "built in"
 
 
 class Problem(Record):
@@ -23,13 +30,17 @@ class Problem(Record):
 
     where: str
     reason: str
+    kind: Literal["import", "contract", "licence", "duplicate", "needs"] = "import"
 
 
 class Catalogue:
     """The installed tools by name."""
 
-    def __init__(self, tools: dict[str, Tool], problems: tuple[Problem, ...] = ()) -> None:
+    def __init__(
+        self, tools: dict[str, Tool], problems: tuple[Problem, ...] = (), origins: dict[str, str] | None = None
+    ) -> None:
         self._tools = dict(sorted(tools.items()))
+        self._origins = origins or {}
         self.problems = problems
 
     def cards(self) -> tuple[Card, ...]:
@@ -40,16 +51,22 @@ class Catalogue:
         """Names of all tools, sorted."""
         return tuple(self._tools)
 
+    def origin(self, name: str) -> str:
+        """Where a tool comes from: `built in`, or package and version."""
+        return self._origins.get(name, BUILT_IN)
+
     def get(self, name: str) -> Tool:
         """The tool of this name.
 
         Raises:
-            ToolUnavailable: No such tool is installed.
+            ToolUnavailable: No such tool is installed; the hint says why when a plug-in of that name was refused.
         """
         try:
             return self._tools[name]
         except KeyError:
-            raise ToolUnavailable(f"There is no tool named {name!r}.", hint="`secondread tools` lists them.") from None
+            refused = next((p for p in self.problems if p.where.endswith(name)), None)
+            hint = f"It was refused: {refused.reason}." if refused else "`secondread tools` lists them."
+            raise ToolUnavailable(f"There is no tool named {name!r}.", hint=hint) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._tools
@@ -58,6 +75,13 @@ class Catalogue:
         """Tools whose card establishes a concept, cheapest first."""
         found = [t for t in self._tools.values() if concept in t.card.establishes]
         return sorted(found, key=lambda t: (t.card.cost_seconds, t.card.name))
+
+    def provider(self, need: str) -> Tool | None:
+        """The tool that gives a prerequisite: the one of this name, else the cheapest that establishes the concept."""
+        if need in self._tools:
+            return self._tools[need]
+        found = self.establishing(need)
+        return found[0] if found else None
 
     def only(self, names: tuple[str, ...]) -> "Catalogue":
         """A catalogue of these tools and what they need.
@@ -68,13 +92,13 @@ class Catalogue:
         wanted: dict[str, Tool] = {}
         queue = list(names)
         while queue:
-            name = queue.pop()
-            if name not in self._tools:
+            found = self.provider(name) if (name := queue.pop()) not in names else self._tools.get(name)
+            if found is None:
                 raise UsageError(f"There is no tool named {name!r}.", hint=f"Installed: {', '.join(self._tools)}.")
-            if name not in wanted:
-                wanted[name] = self._tools[name]
-                queue.extend(self._tools[name].card.needs)
-        return Catalogue(wanted, self.problems)
+            if found.card.name not in wanted:
+                wanted[found.card.name] = found
+                queue.extend(found.card.needs)
+        return Catalogue(wanted, self.problems, self._origins)
 
 
 def _classes(module: object, where: str) -> Iterator[type[Tool]]:
@@ -83,51 +107,124 @@ def _classes(module: object, where: str) -> Iterator[type[Tool]]:
             yield value
 
 
-def discover() -> Catalogue:
-    """Import every tool module and plug-in; one that fails is listed under `problems` and hides nothing else."""
-    import secondread.tools as package
+class _Discovery:
+    """Collects tools and what was wrong with others."""
 
-    tools: dict[str, Tool] = {}
-    problems: list[Problem] = []
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self.allowed = allowed
+        self.tools: dict[str, Tool] = {}
+        self.origins: dict[str, str] = {}
+        self.problems: list[Problem] = []
 
-    def add(cls: type[Tool], where: str) -> None:
-        name = cls.card.name
-        if name in tools:
-            problems.append(Problem(where=where, reason=f"a tool named {name!r} exists already"))
-            return
-        missing = [n for n in cls.card.needs if n not in cls.Request.model_fields]
-        if missing:
-            problems.append(Problem(where=where, reason=f"its Request lacks fields for its needs: {missing}"))
-            return
-        tools[name] = cls()
+    def refuse(self, where: str, reason: str, kind: Any) -> None:
+        self.problems.append(Problem(where=where, reason=reason, kind=kind))
 
-    for info in pkgutil.walk_packages(package.__path__, "secondread.tools."):
-        if info.ispkg or info.name.startswith(_NOT_TOOLS) or info.name.endswith(_NETWORKS):
-            continue
+    def add(self, cls: Any, where: str, origin: str = BUILT_IN, package_licence: str = "") -> None:
+        wrong = faults(cls)
+        if wrong:
+            return self.refuse(where, "; ".join(wrong), "contract")
+        card: Card = cls.card
+        if origin != BUILT_IN:
+            where = f"{where}, tool {card.name}"
+        unsaid = _unsaid(card, package_licence)
+        reason = unsaid or refusal(card, self.allowed)
+        if reason:
+            return self.refuse(where, reason, "licence")
+        if card.name in self.tools:
+            return self.refuse(where, f"a tool named {card.name!r} exists already", "duplicate")
+        made = cls()
+        self.tools[card.name], self.origins[card.name] = made, origin
+        return None
+
+    def built_in(self) -> None:
+        import secondread.tools as package
+
+        for info in pkgutil.walk_packages(package.__path__, "secondread.tools."):
+            if info.ispkg or info.name.startswith(_NOT_TOOLS) or info.name.endswith(_NETWORKS):
+                continue
+            try:
+                module = importlib.import_module(info.name)
+                for cls in _classes(module, info.name):
+                    self.add(cls, info.name)
+            except Exception as error:  # one broken module must not hide the others; the reason is listed
+                self.refuse(info.name, f"{type(error).__name__}: {error}", "import")
+
+    def plug_in(self, entry: EntryPoint) -> None:
+        where = f"plug-in {entry.name}"
         try:
-            module = importlib.import_module(info.name)
-        except Exception as error:  # one broken module must not hide the others; the reason is listed
-            problems.append(Problem(where=info.name, reason=f"{type(error).__name__}: {error}"))
-            continue
-        for cls in _classes(module, info.name):
-            add(cls, info.name)
-    for entry in entry_points(group=ENTRY_POINT):
-        try:
-            loaded = entry.load()
-            offered: list[Any] = [loaded] if isclass(loaded) else list(_classes(loaded, loaded.__name__))
-            for cls in offered:
-                add(cls, entry.value)
-        except Exception as error:  # a plug-in is somebody else's code: isolated and listed
-            problems.append(Problem(where=f"entry point {entry.name}", reason=f"{type(error).__name__}: {error}"))
-    for name, found in list(tools.items()):
-        lacking = [n for n in found.card.needs if n not in tools]
-        if lacking:
-            problems.append(Problem(where=name, reason=f"needs tools that are not installed: {lacking}"))
-            del tools[name]
-    return Catalogue(tools, tuple(problems))
+            # What a plug-in prints must not end up in the JSON of a command.
+            with contextlib.redirect_stdout(sys.stderr):
+                loaded = entry.load()
+            name, version, licence = _package(entry)
+            for cls in _offered(loaded):
+                self.add(cls, where, f"{name} {version}", licence)
+        except (Exception, SystemExit) as error:  # a plug-in is somebody else's code: isolated and listed
+            self.refuse(where, f"{type(error).__name__}: {error}", "import")
+
+    def lacking(self) -> None:
+        """Drop tools whose prerequisites are not installed, until none is left."""
+        again = True
+        while again:
+            again = False
+            for name, found in list(self.tools.items()):
+                known = Catalogue(self.tools)
+                missing = [n for n in found.card.needs if known.provider(n) is None]
+                if missing:
+                    self.refuse(name, f"needs tools that are not installed: {', '.join(missing)}", "needs")
+                    del self.tools[name]
+                    again = True
+
+
+def _offered(loaded: Any) -> list[Any]:
+    """Tool classes of what an entry point names: a class, a module, or a list of classes."""
+    if ismodule(loaded):
+        return list(_classes(loaded, loaded.__name__))
+    return list(loaded) if isinstance(loaded, list | tuple) else [loaded]
+
+
+def _package(entry: EntryPoint) -> tuple[str, str, str]:
+    """Name, version and licence text of the package behind an entry point."""
+    if entry.dist is None:
+        return entry.value.partition(":")[0], "unknown", ""
+    try:
+        about = metadata(entry.dist.name)
+    except PackageNotFoundError:
+        about = entry.dist.metadata
+    stated = next((about[key] for key in ("License-Expression", "License") if key in about), "")
+    classifiers = [c.rpartition("::")[2].strip() for c in about.get_all("Classifier") or () if c.startswith("License")]
+    return entry.dist.name, entry.dist.version, stated.splitlines()[0] if stated else ", ".join(classifiers)
+
+
+def _unsaid(card: Card, package_licence: str) -> str | None:
+    """Why a card hides what the licence of its package asks for, or None."""
+    if not package_licence:
+        return None
+    package = licence_class(package_licence)
+    told = {kind for _, _, kind in card_licences(card)}
+    if package in ("copyleft", "non_commercial") and package not in told:
+        return f"its package is under {package_licence} ({package.replace('_', '-')}) and its card does not say so"
+    return None
+
+
+def discover(allowed: Sequence[str] = DEFAULT_ALLOWED) -> Catalogue:
+    """Import every tool module and plug-in; one that fails is listed under `problems` and hides nothing else.
+
+    Args:
+        allowed: Licences that the user accepts, see `secondread.tools.licences.refusal`.
+    """
+    found = _Discovery(allowed)
+    found.built_in()
+    for entry in sorted(entry_points(group=ENTRY_POINT), key=lambda e: (e.name, e.value)):
+        found.plug_in(entry)
+    found.lacking()
+    return Catalogue(found.tools, tuple(found.problems), found.origins)
 
 
 @cache
-def catalogue() -> Catalogue:
-    """The catalogue of this process; discovered once."""
-    return discover()
+def _discovered(allowed: tuple[str, ...]) -> Catalogue:
+    return discover(allowed)
+
+
+def catalogue(allowed: Sequence[str] = DEFAULT_ALLOWED) -> Catalogue:
+    """The catalogue of this process under a choice of licences; discovered once."""
+    return _discovered(tuple(allowed))

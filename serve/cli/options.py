@@ -71,6 +71,7 @@ def add_agent_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--send-pixels", action="store_true", default=None, help="let a remote planner see pixels, not only findings"
     )
+    group.add_argument("--no-cache", action="store_true", help="neither use nor keep results of earlier runs on disk")
     group.add_argument(
         "--no-rethink", dest="rethink", action="store_false", default=None, help="no second look (for experiments)"
     )
@@ -87,13 +88,14 @@ def settings_of(args: argparse.Namespace) -> "Settings":
     """The settings of a command line."""
     from secondread.agent.config import Settings
 
-    return Settings.load(
+    settings = Settings.load(
         planner=args.planner,
         risk=args.risk,
         offline=args.offline,
         send_pixels=args.send_pixels,
         rethink=args.rethink,
     )
+    return settings.model_copy(update={"cache_dir": None}) if args.no_cache else settings
 
 
 def open_agent(settings: "Settings") -> "Agent":

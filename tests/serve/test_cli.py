@@ -220,7 +220,7 @@ def test_output_cut_off_by_the_reader_is_no_traceback() -> None:
 def test_tools_lists_installed_tools_and_cards(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "tools", "--json")
     assert code == 0
-    names = [card["name"] for card in json.loads(out)]
+    names = [card["name"] for card in json.loads(out)["tools"]]
     assert "cardiothoracic_ratio" in names
     code, out, _ = run(capsys, "tools", "cardiothoracic_ratio")
     assert code == 0

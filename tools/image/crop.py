@@ -22,6 +22,8 @@ CARD = Card(
     kind="image",
     establishes=(),
     cost_seconds=0.02,
+    examples=({"x0": 4, "y0": 4, "x1": 43, "y1": 35, "scale": 2.0},),
+    cache="memory",
 )
 
 

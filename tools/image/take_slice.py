@@ -15,6 +15,7 @@ CARD = Card(
     establishes=(),
     dimension=3,
     cost_seconds=0.02,
+    cache="memory",
 )
 
 

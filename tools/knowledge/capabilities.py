@@ -13,6 +13,7 @@ CARD = Card(
     image="optional",
     dimension=None,
     cost_seconds=0.01,
+    cache="memory",
     limits=("It lists what is installed; whether a tool succeeds shows only when it runs.",),
 )
 _SKIPPED = frozenset({"capabilities", "graph_facts"})

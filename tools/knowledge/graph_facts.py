@@ -18,6 +18,8 @@ CARD = Card(
     establishes=(),
     image="none",
     cost_seconds=0.01,
+    examples=({"concepts": ["cardiothoracic_ratio"]},),
+    cache="memory",
     limits=("General knowledge; it says nothing about the patient on an image.",),
 )
 

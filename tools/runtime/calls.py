@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from secondread.schema.errors import UsageError
+from secondread.schema.errors import ToolUnavailable, UsageError
 from secondread.schema.evidence import Evidence
 from secondread.schema.record import Record, short_hash
 from secondread.tools.catalogue import Catalogue
@@ -27,7 +27,7 @@ class PlannedCall(Record):
     tool: str
     args: dict[str, Any]
     needs: dict[str, str]
-    """Prerequisite tool -> evidence id."""
+    """Prerequisite (a tool or a concept) -> evidence id."""
 
 
 def weights_hash(catalogue: Catalogue, tool: str) -> str | None:
@@ -96,8 +96,11 @@ def plan(
         card = catalogue.get(call.tool).card
         needs: dict[str, str] = {}
         for name in card.needs:
-            wanted = {"image": args.get("image")} if catalogue.get(name).card.image != "none" else {}
-            needs[name] = place(Call(tool=name, args=wanted))
+            source = catalogue.provider(name)
+            if source is None:
+                raise ToolUnavailable(f"{call.tool} needs {name}, which no installed tool gives.")
+            wanted = {"image": args.get("image")} if source.card.image != "none" else {}
+            needs[name] = place(Call(tool=source.card.name, args=wanted))
         key = call_key(catalogue, call.tool, args, {n: keys[i] for n, i in needs.items()})
         if key in by_key:
             return by_key[key]

@@ -1,4 +1,4 @@
-"""What a running tool sees: pixels, masks, models and evidence by handle."""
+"""What a tool gets while it runs: pixels, masks, models and evidence by handle."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from secondread.schema.region import Box, MaskRef
 from secondread.schema.study import Plane, StudyInfo
 from secondread.tools.base import Card
 from secondread.tools.catalogue import Catalogue
+from secondread.tools.runtime.devices import Devices
 from secondread.tools.runtime.pool import ModelPool
 
 if TYPE_CHECKING:
@@ -22,12 +23,22 @@ if TYPE_CHECKING:
 
 
 class RunContext:
-    """The `Context` of one call: the shared store and pool, and the evidence of the asking run."""
+    """The `Context` of one batch: the shared store and pool, and the evidence that its requests name.
+
+    Models that the batch asked for stay in use until `close`.
+    """
 
     def __init__(
-        self, store: "ImageStore", pool: ModelPool, catalogue: Catalogue, ledger: Mapping[str, Evidence]
+        self,
+        store: "ImageStore",
+        pool: ModelPool,
+        catalogue: Catalogue,
+        ledger: Mapping[str, Evidence],
+        devices: Devices | None = None,
     ) -> None:
         self._store, self._pool, self._catalogue, self._ledger = store, pool, catalogue, ledger
+        self._devices = devices or Devices("cpu")
+        self._used: dict[str, Any] = {}
 
     def info(self, image: str) -> ImageInfo:
         """See `Context.info`."""
@@ -68,6 +79,14 @@ class RunContext:
         """See `Context.put_mask`."""
         return self._store.put_mask(image, name, mask)
 
+    def bits(self, blob: str) -> "NDArray[np.uint8]":
+        """See `Context.bits`."""
+        return self._store.bits(blob)
+
+    def put_bits(self, image: str, bits: "NDArray[np.uint8]") -> str:
+        """See `Context.put_bits`."""
+        return self._store.put_bits(image, bits)
+
     def map(self, blob: str) -> "NDArray[np.float32]":
         """See `Context.map`."""
         return self._store.map(blob)
@@ -82,7 +101,13 @@ class RunContext:
 
     def model(self, tool: str) -> Any:
         """See `Context.model`."""
-        return self._pool.get(self._catalogue.get(tool))
+        if tool not in self._used:
+            self._used[tool] = self._pool.acquire(self._catalogue.get(tool))
+        return self._used[tool]
+
+    def device(self, tool: str) -> str:
+        """See `Context.device`."""
+        return self._devices.of(self._catalogue.get(tool).card)
 
     def graph(self) -> "Graph":
         """See `Context.graph`."""
@@ -93,3 +118,8 @@ class RunContext:
     def cards(self) -> Sequence[Card]:
         """See `Context.cards`."""
         return self._catalogue.cards()
+
+    def close(self) -> None:
+        """Release the models that were asked for."""
+        while self._used:
+            self._pool.release(*self._used.popitem())

@@ -12,6 +12,7 @@ CARD = Card(
     establishes=("study_contents_tool",),
     dimension=None,
     cost_seconds=0.001,
+    cache="memory",
     limits=("Series descriptions are not shown: they may name a person.",),
 )
 SOURCE = "headers of the files handed over"

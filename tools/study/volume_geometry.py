@@ -13,6 +13,7 @@ CARD = Card(
     establishes=("slice_count", "slice_spacing", "pixel_spacing", "scan_length"),
     dimension=None,
     cost_seconds=0.001,
+    cache="memory",
     limits=("Read from the geometry of the file; the nominal slice thickness is another number.",),
 )
 NO_SPACING = "the file gives no spacing"
