@@ -51,10 +51,6 @@ def test_shape_and_first_order_features_agree_with_pyradiomics(data_dir: Path, c
         with (folder / name).open(newline="") as file:
             rows = [r for r in csv.DictReader(file) if r["featureName"].startswith("original_")]
         want |= {r["featureName"].split("_")[-1]: float(r[case]) for r in rows}
-                r["featureName"].split("_")[-1]: float(r[case])
-                for r in csv.DictReader(file)
-                if "original_" in r["featureName"] and "diagnostics" not in r["featureName"]
-            }
     found = shape(mask, np.asarray(label.affine))
     assert found.voxel_mm3 == pytest.approx(want["VoxelVolume"], rel=1e-5)
     assert found.mesh_mm3 == pytest.approx(want["MeshVolume"], rel=0.01)
