@@ -22,7 +22,7 @@ def test_a_ball_has_its_volume_surface_and_diameter_within_two_percent_on_an_une
     assert found.voxel_mm3 == pytest.approx(4 / 3 * np.pi * 25**3, rel=0.02)
     assert found.mesh_mm3 == pytest.approx(found.voxel_mm3, rel=0.02)
     assert 50 <= found.diameter_mm <= 52.1  # from outer face to outer face of voxels 2 mm high
-    assert found.sphericity == pytest.approx(1, abs=0.11)  # steps of the voxels make the surface rough
+    assert 0.8 < found.sphericity < 1  # steps of the voxels make the surface rough
     np.testing.assert_allclose(found.centroid_mm, (0, 0, 0), atol=0.05)
     assert found.major_axis_mm == pytest.approx(4 * 25 / np.sqrt(5), rel=0.02)
 
