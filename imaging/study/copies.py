@@ -41,11 +41,11 @@ def without_copies(headers: list[Header]) -> tuple[list[Header], list[Held], lis
             same, other = same + equal, other + (not equal)
     told: list[str] = []
     if same:
-        told.append(f"{same} file(s) are copies of others and were left out.")
+        told.append(f"Left out as copies of other files: {same}.")
     if other:
-        told.append(f"{other} file(s) have the instance UID of another but other content; the first of each was kept.")
+        told.append(f"Left out for the instance UID of another file, although the content differs: {other}.")
     if shared:
-        told.append(f"{shared} image(s) share the instance UID of another although they differ; all were kept.")
+        told.append(f"Different images that share one instance UID, all kept: {shared}.")
     return kept, left_out, told
 
 

@@ -4,7 +4,7 @@ Nothing here names a person but `Study.identity()` and the file names, which are
 """
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -219,8 +219,10 @@ class Study:
     number: int = 1
     """Place in time among the studies handed over, oldest first."""
     count: int = 1
-    role: str = "current"
-    """`current`, or `prior`: older than the newest study of the same patient."""
+    role: Literal["current", "prior"] = "current"
+    """prior: older than the newest study of the same patient."""
+    patient: int | None = None
+    """Counts the patients handed over from 1; None when nothing tells whose study it is."""
     films: tuple[FilmPair, ...] = ()
     """Chest radiographs by projection."""
     problems: tuple[str, ...] = ()
@@ -266,7 +268,7 @@ class Study:
             key=self.key,
             number=self.number,
             count=self.count,
-            role="prior" if self.role == "prior" else "current",
+            role=self.role,
             series=tuple(one.info() for one in self.series),
             problems=self.problems,
         )

@@ -7,7 +7,8 @@ apart, and is said.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from secondread.imaging.study import tags
 from secondread.imaging.study.header import Header
@@ -57,50 +58,58 @@ def patient_of(header: Header) -> Patient:
     )
 
 
-def roles(patients: Sequence[Patient | None], moments: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Role of each study, and what has to be said of it.
+@dataclass(slots=True)
+class Role:
+    """What one study is among those handed over."""
+
+    role: Literal["current", "prior"] = "current"
+    patient: int | None = None
+    """Counts the patients from 1; None when nothing tells whose study it is."""
+    problems: list[str] = field(default_factory=list)
+
+
+def roles(patients: Sequence[Patient | None], moments: Sequence[str]) -> list[Role]:
+    """Role of each study.
 
     Args:
         patients: Of each study; None for files without a patient.
         moments: `YYYYMMDDhhmmss` of each study, may be empty or a day alone.
-
-    Returns:
-        `current` or `prior` per study, and problems per study.
     """
-    found, problems = ["current"] * len(patients), [list[str]() for _ in patients]
-    for n, patient in enumerate(patients):
-        if patient is None:
-            continue
-        others = [m for m, other in enumerate(patients) if m != n and other is not None]
-        same = [m for m in others if patient.same(patients[m])]  # type: ignore[arg-type]  # None was left out above
+    found = [Role() for _ in patients]
+    known = [(n, patient) for n, patient in enumerate(patients) if patient is not None]
+    groups: list[Patient] = []
+    for n, patient in known:
+        same = [m for m, other in known if m != n and patient.same(other)]
+        apart = [other for m, other in known if m != n and m not in same]
+        found[n].patient = _number(patient, groups)
         if any(_earlier(moments[n], moments[m]) for m in same):
-            found[n] = "prior"
+            found[n].role = "prior"
         if any(not moments[n] or not moments[m] for m in same):
-            problems[n].append("A study of this patient has no date: which one is the prior is not known.")
+            found[n].problems.append("A study of this patient has no date: which one is the prior is not known.")
         elif any(_tied(moments[n], moments[m]) for m in same):
-            problems[n].append("Two studies of this patient have one date: which one is the prior is not known.")
-        apart = [m for m in others if m not in same]
-        if apart and patient.known and any(patient.id == patients[m].id for m in apart):  # type: ignore[union-attr]  # as above
-            problems[n].append(
+            found[n].problems.append("Two studies of this patient have one date: which one is the prior is not known.")
+        if patient.known and any(patient.id == other.id for other in apart):
+            found[n].problems.append(
                 "Another study has the same patient id but another name, birth date, sex or issuer: not paired with it."
             )
         if apart and not patient.known:
-            problems[n].append("The header has no patient id that proves anything: the study is paired with no other.")
-    distinct = _distinct([patient for patient in patients if patient is not None])
-    if distinct > 1:
-        for n, patient in enumerate(patients):
-            if patient is not None:
-                problems[n].append(
-                    f"Studies of {distinct} patients were given; those of different ones are never paired."
-                )
-    return found, problems
+            found[n].problems.append("The header has no patient id that proves anything: it is paired with no study.")
+    if len(groups) > 1:
+        for n, _ in known:
+            found[n].problems.append(
+                f"Studies of {len(groups)} patients were given; those of different ones are never paired."
+            )
+    return found
 
 
-def _distinct(patients: list[Patient]) -> int:
-    groups: list[Patient] = []
-    for patient in patients:
-        if not any(patient.same(group) or (not patient.known and patient == group) for group in groups):
-            groups.append(patient)
+def _number(patient: Patient, groups: list[Patient]) -> int | None:
+    """Which patient it is, counted from 1; a new one is added. None without an id that proves anything."""
+    if not patient.known:
+        return None
+    for number, group in enumerate(groups, 1):
+        if patient.same(group):
+            return number
+    groups.append(patient)
     return len(groups)
 
 

@@ -4,8 +4,9 @@
         for series in study.series: ...
 
 Only headers are read. Series of a study come in the order of Series Number, then time of acquisition, then description;
-studies oldest first, those without a date last. Pictures, volumes and videos without a DICOM header are series of one
-further study, since nothing says whom they show.
+studies oldest first, those without a date last. Pictures, volumes and videos without a DICOM header follow as series of
+the one study there is; beside several studies, or none, they make a study of their own, since nothing says whom they
+show.
 """
 
 from collections import defaultdict
@@ -23,10 +24,11 @@ from secondread.imaging.study.held import Held
 from secondread.imaging.study.keys import opaque_key
 from secondread.imaging.study.kinds import VOLUME_FORMATS, object_kind
 from secondread.imaging.study.model import FilmPair, Instance, Series, Study
-from secondread.imaging.study.patients import Patient, patient_of, roles
+from secondread.imaging.study.patients import Patient, Role, patient_of, roles
 from secondread.imaging.study.split import split
 from secondread.imaging.study.units import units_of
 from secondread.imaging.study.walk import files
+from secondread.imaging.study.words import counted
 from secondread.schema.errors import UnreadableImage
 from secondread.schema.study import Place, SeriesKind
 
@@ -70,10 +72,10 @@ def open_studies(source: Any) -> list[Study]:
     if not found.headers and not found.plain:
         raise _nothing(found, typed(source))
     groups = sorted(_studies(found), key=lambda group: (not group.moment, group.moment))
-    given, said = roles([group.patient for group in groups], [group.moment for group in groups])
+    said = roles([group.patient for group in groups], [group.moment for group in groups])
     common = _common_problems(found)
     return [
-        _study(group, n, len(groups), given[n], [*group.problems, *said[n], *common], found)
+        _study(group, n, len(groups), said[n], [*group.problems, *said[n].problems, *common], found)
         for n, group in enumerate(groups)
     ]
 
@@ -88,16 +90,20 @@ def _studies(found: Collected) -> list[_Group]:
             group = groups["folder", header.held.folder, patient, header.text(tags.STUDY_DATE)]
             group.headers.append(header)
             group.problems = ["The files do not say which study they belong to: those of one folder are taken as one."]
-    if found.plain:
+    if found.plain and len(groups) == 1:
+        [only] = groups.values()
+        only.plain = found.plain
+        only.problems.append("Nothing says whom the files without a DICOM header show; they lie with this study.")
+    elif found.plain:
         groups["plain",].plain = found.plain
-        alone = len(found.plain) == 1 and not found.headers
-        groups["plain",].problems = (
-            [] if alone else ["Files without a DICOM header are taken as one study; nothing says whom they show."]
-        )
+        if len(found.plain) > 1 or found.headers:
+            groups["plain",].problems.append(
+                "Files without a DICOM header are taken as one study; nothing says whom they show."
+            )
     return list(groups.values())
 
 
-def _study(group: _Group, n: int, count: int, role: str, problems: list[str], found: Collected) -> Study:
+def _study(group: _Group, n: int, count: int, role: Role, problems: list[str], found: Collected) -> Study:
     drafts: list[Draft] = []
     kept, copies, notes = without_copies(group.headers)
     problems = [*notes, *problems]
@@ -111,7 +117,7 @@ def _study(group: _Group, n: int, count: int, role: str, problems: list[str], fo
     def place(number: int, series: str) -> Place:
         return Place(
             study=key, series=series, series_number=number, series_count=total, study_number=n + 1, study_count=count,
-            role="prior" if role == "prior" else "current",
+            role=role.role,
         )  # fmt: skip
 
     series: list[Series] = []
@@ -126,7 +132,8 @@ def _study(group: _Group, n: int, count: int, role: str, problems: list[str], fo
         series=tuple(series),
         number=n + 1,
         count=count,
-        role=role,
+        role=role.role,
+        patient=role.patient,
         films=_films(series, drafts),
         problems=tuple(dict.fromkeys(problems)),
         skipped=found.skipped,
@@ -199,9 +206,10 @@ def _common_problems(found: Collected) -> list[str]:
     """What has to be said of everything that was handed over; no file name."""
     told: list[str] = []
     if found.unread:
-        told.append(f"{_files(len(found.unread))} could not be read.")
+        told.append(f"{counted(len(found.unread), 'file')} could not be read.")
     if found.archives:
-        told.append(f"{found.archives} archive(s) inside were not opened.")
+        verb = "was" if found.archives == 1 else "were"
+        told.append(f"{counted(found.archives, 'archive')} inside {verb} not opened.")
     return told
 
 
@@ -210,16 +218,12 @@ def _nothing(found: Collected, name: str) -> UnreadableImage:
         return UnreadableImage(found.unread[0].reason)
     if not found.unread and not found.skipped:
         return UnreadableImage(f"{name} is empty." if not name.startswith("None ") else f"{name} holds a file.")
-    told = [f"{_files(found.skipped)} no images" if found.skipped else ""]
-    told.append(f"{_files(len(found.unread))} damaged or not supported" if found.unread else "")
+    told = [f"{counted(found.skipped, 'file')} no images" if found.skipped else ""]
+    told.append(f"{counted(len(found.unread), 'file')} damaged or not supported" if found.unread else "")
     hint = "DICOM, PNG, JPEG, TIFF, NIfTI, NRRD, MetaImage and video are read."
     if found.archives:
         hint = "Archives inside a folder or archive are not opened: give them by themselves."
     return UnreadableImage(f"{name} holds no image that can be read: {', '.join(filter(None, told))}.", hint=hint)
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
 
 
 __all__ = ["Held", "open_studies"]

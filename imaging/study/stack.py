@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from secondread.imaging.study.words import counted
 from secondread.schema.study import Affine, Plane, PlaneGeometry
 
 ANGLE_DEGREES = 0.1
@@ -122,7 +123,7 @@ def stack(slices: Sequence[Slice]) -> Stack:
     problems: list[str] = []
     if duplicates:
         problems.append(
-            f"{_count(len(duplicates), 'slice')} at a position that another slice has: the first of each is kept."
+            f"{counted(len(duplicates), 'slice')} at a position that another slice has: the first of each is kept."
         )
     found = _grid(origins[order], normal, pixel, problems)
     step = found.step
@@ -142,7 +143,7 @@ def stack(slices: Sequence[Slice]) -> Stack:
     spacing = (float(np.linalg.norm(columns[0])), float(np.linalg.norm(rows[0])))
     return Stack(
         order=tuple(int(index) for index in order),
-        affine=None if step is None else _affine(columns[0], rows[0], step, origins[order[found.run[0]]]),
+        affine=None if step is None else _affine(columns[0], rows[0], step, found.start),
         spacing_mm=None if distance is None else (*spacing, distance),
         plane=PLANES[axis],
         oblique_degrees=oblique if oblique > ANGLE_DEGREES else 0.0,
@@ -188,6 +189,8 @@ def _without_duplicates(
 @dataclass(frozen=True, slots=True)
 class _Grid:
     run: tuple[int, int]
+    start: NDArray[np.float64]
+    """Origin of the first slice of the regular part, mm."""
     step: NDArray[np.float64] | None
     """Vector from one slice to the next in the regular part, mm."""
     gaps: tuple[Gap, ...]
@@ -197,7 +200,7 @@ def _grid(origins: NDArray[np.float64], normal: NDArray[np.float64], pixel: floa
     """The longest regular part of slices in order, shape (slices, 3), and the gaps between them."""
     count = len(origins)
     if count == 1:
-        return _Grid((0, 1), None, ())
+        return _Grid((0, 1), origins[0], None, ())
     along = origins @ normal
     steps = np.diff(along)
     usual = float(np.median(steps))
@@ -209,8 +212,8 @@ def _grid(origins: NDArray[np.float64], normal: NDArray[np.float64], pixel: floa
         missing = sum(gap.missing for gap in gaps)
         first = gaps[0]
         problems.append(
-            f"{_count(missing, 'slice')} missing: {first.mm:.2f} mm instead of {usual:.2f} mm after slice "
-            f"{first.after + 1} of {count}" + (f", and {_count(len(gaps) - 1, 'more gap')}." if len(gaps) > 1 else ".")
+            f"{counted(missing, 'slice')} missing: {first.mm:.2f} mm instead of {usual:.2f} mm after slice "
+            f"{first.after + 1} of {count}" + (f", and {counted(len(gaps) - 1, 'more gap')}." if len(gaps) > 1 else ".")
         )
     elif run != (0, count):
         if steps.max() - steps.min() > 2 * OFF_GRID * usual:
@@ -221,9 +224,8 @@ def _grid(origins: NDArray[np.float64], normal: NDArray[np.float64], pixel: floa
         problems.append(
             f"Only slices {run[0] + 1} to {run[1]} of {count} form a regular grid; a volume is made of these alone."
         )
-    length = run[1] - run[0]
-    step = (origins[run[1] - 1] - origins[run[0]]) / (length - 1) if length > 1 else None
-    return _Grid(run, step, gaps)
+    start, step, _ = _line(origins[run[0] : run[1]], normal, pixel)
+    return _Grid(run, start, step, gaps)
 
 
 def _longest_run(origins: NDArray[np.float64], normal: NDArray[np.float64], pixel: float) -> tuple[int, int]:
@@ -253,16 +255,41 @@ def _longest_run(origins: NDArray[np.float64], normal: NDArray[np.float64], pixe
 
 
 def _worst(origins: NDArray[np.float64], normal: NDArray[np.float64], pixel: float) -> int | None:
-    """Where to cut slices that do not lie on the grid of their first and last; None when all do."""
-    if len(origins) < 3:
-        return None
-    step = (origins[-1] - origins[0]) / (len(origins) - 1)
-    off = origins - origins[0] - np.arange(len(origins))[:, None] * step
-    across = off @ normal
-    within = np.linalg.norm(off - across[:, None] * normal, axis=1)
-    share = np.maximum(np.abs(across) / (OFF_GRID * abs(float(step @ normal))), within / (OFF_LINE_PIXELS * pixel))
+    """Where to cut slices that do not lie on one line at one distance; None when all do."""
+    share = _line(origins, normal, pixel)[2]
     worst = int(np.argmax(share))
     return max(1, worst) if share[worst] > 1 else None
+
+
+def _line(
+    origins: NDArray[np.float64], normal: NDArray[np.float64], pixel: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The line that evenly spaced slices lie on.
+
+    Returns:
+        Its first point, its step, and how far each slice is off as a share of what is allowed. The line runs through
+        the first and last slice when all are near it, so that exact headers give exact steps; else it is the least
+        squares fit, which rounding of the ends does not turn.
+    """
+    count = np.arange(len(origins))[:, None]
+    start, step = origins[0], (origins[-1] - origins[0]) / (len(origins) - 1)
+    share = _off(origins - start - count * step, step, normal, pixel)
+    if share.max() <= 0.5:
+        return start, step, share
+    centred = count - count.mean()
+    step = (centred * origins).sum(axis=0) / (centred**2).sum()
+    start = origins.mean(axis=0) - count.mean() * step
+    return start, step, _off(origins - start - count * step, step, normal, pixel)
+
+
+def _off(
+    residual: NDArray[np.float64], step: NDArray[np.float64], normal: NDArray[np.float64], pixel: float
+) -> NDArray[np.float64]:
+    """Distances from a line, along the normal and within the plane, as shares of what is allowed."""
+    across = residual @ normal
+    within = np.linalg.norm(residual - across[:, None] * normal, axis=1)
+    along = np.abs(across) / (OFF_GRID * abs(float(step @ normal)))
+    return np.asarray(np.maximum(along, within / (OFF_LINE_PIXELS * pixel)))
 
 
 def _tilt(
@@ -321,7 +348,3 @@ def _common(values: Sequence[float | None]) -> float | None:
         return None
     known = [value for value in values if value is not None]
     return known[0] if max(known) - min(known) <= 0.01 * abs(known[0]) else None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
