@@ -3,6 +3,9 @@
 Pixel-centre coordinates throughout: x along columns, y along rows, (0, 0) the centre of the top left pixel. A derived
 image lies in its parent by `CropTransform`: parent = offset + derived * scale, per axis. Relative coordinates run from
 0 at the outer edge of the first pixel to 1 (or 1000) at the outer edge of the last.
+
+Beside this module: `letterbox` (padded or resized model input), `location_bins` (tokens of vision-language models) and
+`patient` (RAS mm of slices and volumes).
 """
 
 from collections.abc import Sequence

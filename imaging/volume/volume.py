@@ -266,7 +266,7 @@ class Volume:
             UsageError: No such slice.
             UnreadableImage: The source is damaged.
         """
-        axis, stored_index = self._index(plane, index0)
+        axis, stored_index = self.stored_index(plane, index0)
         if axis == 2:
             slab = self._scaled(self._slab(stored_index), stored_index)
         else:
@@ -291,7 +291,7 @@ class Volume:
                 f"An array of shape {array.shape} does not lie on the grid of a volume of shape {self.shape}.",
                 hint="Bring it onto the grid first.",
             )
-        axis, index = self._index(plane, index0)
+        axis, index = self.stored_index(plane, index0)
         slab = array[index] if axis == 0 else array[:, index] if axis == 1 else array[:, :, index]
         return self.orientation.shown(slab, plane)
 
@@ -366,7 +366,7 @@ class Volume:
         Raises:
             UsageError: No such slice.
         """
-        axis, index = self._index(plane, index0)
+        axis, index = self.stored_index(plane, index0)
         start = np.array([0.0, 0.0, 0.0, 1.0])
         start[axis] = index
         steps: list[NDArray[np.float64]] = []
@@ -385,13 +385,35 @@ class Volume:
         Raises:
             UsageError: No such slice.
         """
-        axis, index = self._index(plane, index0)
+        axis, index = self.stored_index(plane, index0)
         found = [0.0, 0.0, 0.0]
         found[axis] = float(index)
         for patient, at in zip(SHOWN[plane], (row, column), strict=True):
             along = self.orientation.voxel_axis[patient]
             found[along] = self.shape[along] - 1 - at if self.orientation.ascending[patient] else at
         return found[0], found[1], found[2]
+
+    def pixel(self, plane: Plane, voxel: Sequence[float]) -> tuple[float, float]:
+        """Pixel-centre coordinates (x along columns, y along rows) of a voxel index on the slices of a plane."""
+        place: list[float] = []
+        for patient in SHOWN[plane]:
+            along = self.orientation.voxel_axis[patient]
+            flipped = self.orientation.ascending[patient]
+            place.append(self.shape[along] - 1 - voxel[along] if flipped else voxel[along])
+        return place[1], place[0]
+
+    def stored_index(self, plane: Plane, index0: int) -> tuple[int, int]:
+        """Voxel axis of a plane, and the index along it of a slice counted from the low RAS end.
+
+        Raises:
+            UsageError: No such plane or slice.
+        """
+        if plane not in PATIENT_AXIS:
+            raise UsageError(f"There is no plane {plane!r}.", hint=f"Use one of {', '.join(PATIENT_AXIS)}.")
+        count = self.count(plane)
+        if not 0 <= index0 < count:
+            raise UsageError(f"There is no {plane} slice {index0 + 1}; the volume has {count}.")
+        return self.orientation.index(plane, index0, count)
 
     def to_mm(self, index: ArrayLike) -> NDArray[np.float64]:
         """Voxel indices to RAS mm, shape (..., 3) both."""
@@ -425,14 +447,6 @@ class Volume:
             return np.asarray(stored, np.float32)
         return np.asarray(stored * slope + intercept, np.float32)
 
-    def _index(self, plane: Plane, index0: int) -> tuple[int, int]:
-        if plane not in PATIENT_AXIS:
-            raise UsageError(f"There is no plane {plane!r}.", hint=f"Use one of {', '.join(PATIENT_AXIS)}.")
-        count = self.count(plane)
-        if not 0 <= index0 < count:
-            raise UsageError(f"There is no {plane} slice {index0 + 1}; the volume has {count}.")
-        return self.orientation.index(plane, index0, count)
-
     def _place(self, plane: Plane, index0: int) -> Place:
         info = self.info
         name = info.id.removeprefix("vol-")
@@ -453,7 +467,7 @@ class Volume:
         Raises:
             UsageError: No such slice.
         """
-        axis, index = self._index(plane, index0)
+        axis, index = self.stored_index(plane, index0)
         centre = [(n - 1) / 2 for n in self.shape]
         centre[axis] = index
         return float(self.to_mm(centre)[PATIENT_AXIS[plane]])

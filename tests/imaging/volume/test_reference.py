@@ -109,6 +109,30 @@ def test_a_dicom_series_and_its_nifti_labels_agree_by_position(folder: Path) -> 
     np.testing.assert_array_equal(image.shown(array, "axial", index0), labels.slice("axial", index0))
 
 
+def test_a_dicom_series_and_the_nifti_made_of_it_by_another_reader_agree_voxel_for_voxel(
+    folder: Path, tmp_path: Path
+) -> None:
+    import SimpleITK as sitk
+
+    from secondread.imaging.study.scan import open_studies
+
+    data = str(folder / "totalsegmentator" / "ct_dicom_series")
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(data, reader.GetGDCMSeriesIDs(data)[0]))
+    turned = sitk.DICOMOrient(reader.Execute(), "SAR")
+    sitk.WriteImage(turned, str(tmp_path / "ct.nii.gz"))
+    nifti = open_volume(tmp_path / "ct.nii.gz", unit="HU", modality="CT")
+    series = next(s for study in open_studies(data) for s in study.series).volume()
+    assert nifti.orientation.codes != series.orientation.codes == "LPS"
+    same = reoriented(nifti, "LPS").volume
+    np.testing.assert_array_equal(same.values(), series.values())
+    np.testing.assert_allclose(same.affine, series.affine, atol=1e-3)
+    for plane in ("axial", "coronal", "sagittal"):
+        index0 = series.count(plane) // 3
+        np.testing.assert_array_equal(nifti.slice(plane, index0), series.slice(plane, index0))
+        assert nifti.position_mm(plane, index0) == pytest.approx(series.position_mm(plane, index0), abs=1e-3)
+
+
 def test_every_volume_of_the_research_data_opens(folder: Path) -> None:
     paths = sorted(folder.rglob("*.nii.gz"))
     assert len(paths) > 15
