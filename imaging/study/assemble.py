@@ -38,20 +38,29 @@ class Draft:
     stack: Stack | None
     problems: list[str] = field(default_factory=list)
     left_out: list[Held] = field(default_factory=list)
-    rank: tuple[float, str, int, str, str] = (0.0, "", 0, "", "")
-    """Sorts the series of a study."""
     common: str = ""
     """What its key is made of besides the content of its images."""
 
 
-def draft(part: Part, kind: str, index: int, total: int) -> Draft:
+def rank(headers: Sequence[Header]) -> tuple[float, str, str, str]:
+    """What the series of a study are sorted by: Series Number, time of acquisition, description, file name."""
+    first = headers[0]
+    number = first.number(tags.SERIES_NUMBER)
+    return (
+        float("inf") if number is None else number,
+        min(header.text(tags.ACQUISITION_TIME) or header.text(tags.SERIES_TIME) or "~" for header in headers),
+        first.text(tags.SERIES_DESCRIPTION),
+        min(header.held.name for header in headers),
+    )
+
+
+def draft(part: Part, kind: str, which: str) -> Draft:
     """Order the images of one part and say what it is.
 
     Args:
         part: From `secondread.imaging.study.split.split`.
         kind: `image`, `secondary`, `derived` or `document`, of the objects.
-        index: Which part of its series, from 0.
-        total: Number of parts.
+        which: Which part of its series it is.
     """
     units = sorted(part.units, key=_acquired)
     first = units[0].header
@@ -65,21 +74,13 @@ def draft(part: Part, kind: str, index: int, total: int) -> Draft:
         problems += found.problems
         units = [units[k] for k in found.order]
         found = rebased(found)
-    number = first.number(tags.SERIES_NUMBER)
     return Draft(
         kind=_kind(part, kind, units, found, modality),
         units=units,
         stack=found,
         problems=problems,
         left_out=left_out,
-        rank=(
-            float("inf") if number is None else number,
-            min(unit.header.text(tags.ACQUISITION_TIME) or "~" for unit in units),
-            index,
-            first.text(tags.SERIES_DESCRIPTION),
-            min(unit.header.held.name for unit in units),
-        ),
-        common=f"{first.series}|{index}|{total}",
+        common=f"{first.series}|{which}",
     )
 
 

@@ -37,16 +37,20 @@ class Header:
     """One file. Text is kept as single bytes in Latin-1: it is compared and looked up, never shown."""
 
     __slots__ = (
-        "bytes_on_disk", "columns", "content", "frames", "held", "little", "orientation", "position", "raw",
+        "bytes_on_disk", "columns", "content", "end", "frames", "held", "little", "orientation", "position", "raw",
         "rows", "series", "spacing", "study", "syntax", "uid",
     )  # fmt: skip
 
-    def __init__(self, held: Held, raw: dict[int, bytes], size: int, *, syntax: str = "", little: bool = True) -> None:
+    def __init__(
+        self, held: Held, raw: dict[int, bytes], size: int, *, syntax: str = "", little: bool = True, end: int = 0
+    ) -> None:
         self.held = held
         self.raw = raw
         self.bytes_on_disk = size
         self.little = little
         self.syntax = syntax
+        self.end = end
+        """Offset behind which the pixels lie."""
         self.study = sys.intern(self.text(tags.STUDY))
         self.series = sys.intern(self.text(tags.SERIES))
         self.uid = self.text(tags.SOP_INSTANCE)
@@ -141,13 +145,13 @@ class Header:
 
     @property
     def expected_bytes(self) -> int:
-        """Bytes its pixels take at least when they are not compressed; 0 when it cannot be told."""
+        """Bytes the file has at least when its pixels are not compressed; 0 when it cannot be told."""
         if self.syntax not in _PLAIN or not self.rows:
             return 0
         colours = self.text(tags.PHOTOMETRIC).upper()
         samples = 2.0 if colours.endswith("422") else 1.5 if colours.endswith("420") else self.whole(tags.SAMPLES) or 1
         bits = int((self.whole(tags.ALLOCATED) or 8) * samples)
-        return self.rows * self.columns * self.frames * bits // 8
+        return self.end + self.rows * self.columns * self.frames * bits // 8
 
 
 _KEYWORDS = {"BodyPartExamined": tags.BODY_PART, "Modality": tags.MODALITY}
@@ -168,7 +172,7 @@ def read_header(held: Held, stream: BinaryIO, head: bytes, size: int) -> Header 
     """
     quick = quick_values(stream, head)
     if quick is not None:
-        return Header(held, quick[0], size, syntax=quick[1])
+        return Header(held, quick.values, size, syntax=quick.syntax, end=quick.end)
     return _slow(held, stream, size)
 
 
@@ -180,6 +184,7 @@ def _slow(held: Held, stream: BinaryIO, size: int) -> Header | None:
         with quiet():
             stream.seek(0)
             ds = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=sorted(tags.WANTED))
+            end = stream.tell()
             kept = str(ds.file_meta.get("MediaStorageSOPClassUID", ""))
             syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
             raw = {tag: value for tag in tags.WANTED if (value := _raw(ds, tag)) is not None}
@@ -190,7 +195,7 @@ def _slow(held: Held, stream: BinaryIO, size: int) -> Header | None:
     if tags.SOP_CLASS not in raw and tags.MODALITY not in raw and tags.ROWS not in raw:
         return None
     little = bool(ds.original_encoding[1]) if ds.original_encoding[1] is not None else True
-    return Header(held, raw, size, syntax=syntax, little=little)
+    return Header(held, raw, size, syntax=syntax, little=little, end=end)
 
 
 def _raw(ds: Any, tag: int) -> bytes | None:

@@ -8,6 +8,7 @@ Source: DICOM PS3.5 7.1 (elements), 7.5 (sequences), PS3.10 7.1 (file meta infor
 """
 
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from secondread.imaging.study.tags import DIRECTORY, LAST, SOP_CLASS, WANTED
@@ -34,15 +35,27 @@ class _More(Exception):
     """The walk needs bytes beyond those read so far."""
 
 
-def quick_values(stream: BinaryIO, head: bytes) -> tuple[dict[int, bytes], str] | None:
-    """Raw values of the wanted elements, and the transfer syntax.
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """What the walk found."""
+
+    values: dict[int, bytes]
+    """Tag -> value as stored, little endian; of a sequence perhaps empty."""
+    syntax: str
+    """Transfer syntax."""
+    end: int
+    """Offset in the file up to which the walk came; the pixels lie behind it."""
+
+
+def quick_values(stream: BinaryIO, head: bytes) -> Quick | None:
+    """Raw values of the wanted elements.
 
     Args:
         stream: The file, read up to the end of `head`.
         head: Its first bytes.
 
     Returns:
-        Tag -> value as stored, little endian, of a sequence perhaps empty; None for a file that is not read here.
+        None for a file that is not read here.
     """
     if head[128:132] != b"DICM":
         return None
@@ -51,12 +64,12 @@ def quick_values(stream: BinaryIO, head: bytes) -> tuple[dict[int, bytes], str] 
     except (struct.error, _More):
         return None
     if kept == DIRECTORY:
-        return {SOP_CLASS: DIRECTORY.encode()}, syntax
+        return Quick({SOP_CLASS: DIRECTORY.encode()}, syntax, at)
     if not syntax or syntax in _FOREIGN or not syntax.startswith("1.2.840.10008.1.2"):
         return None
     walk = _Walk(stream, head, explicit=syntax != _IMPLICIT)
     found = walk.values(at)
-    return None if found is None else (found, syntax)
+    return None if found is None else Quick(found, syntax, walk.end)
 
 
 def _meta(head: bytes) -> tuple[str, str, int]:
@@ -88,6 +101,7 @@ class _Walk:
         self._data = head
         self._base = 0
         self._explicit = explicit
+        self.end = 0
 
     def values(self, at: int) -> dict[int, bytes] | None:
         """The wanted elements of a data set that begins at an offset of the file; None when it is not understood."""
@@ -100,6 +114,7 @@ class _Walk:
                     at, last = self._short_elements(at, last, found)
                 tag, start, length = element(at - self._base)
                 if tag > LAST:
+                    self.end = at
                     return found
                 if tag <= last or tag < 0x00080000:
                     return None

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from secondread.imaging.study import tags
-from secondread.imaging.study.assemble import Draft, draft, series_of
+from secondread.imaging.study.assemble import Draft, draft, rank, series_of
 from secondread.imaging.study.collect import Collected, Plain, collect, typed
 from secondread.imaging.study.copies import without_copies
 from secondread.imaging.study.films import Film, pair
@@ -25,8 +25,8 @@ from secondread.imaging.study.keys import opaque_key
 from secondread.imaging.study.kinds import VOLUME_FORMATS, object_kind
 from secondread.imaging.study.model import FilmPair, Instance, Series, Study
 from secondread.imaging.study.patients import Patient, Role, patient_of, roles
-from secondread.imaging.study.split import split
-from secondread.imaging.study.units import units_of
+from secondread.imaging.study.split import Part, split
+from secondread.imaging.study.units import Unit, units_of
 from secondread.imaging.study.walk import files
 from secondread.imaging.study.words import counted
 from secondread.schema.errors import UnreadableImage
@@ -107,9 +107,8 @@ def _study(group: _Group, n: int, count: int, role: Role, problems: list[str], f
     drafts: list[Draft] = []
     kept, copies, notes = without_copies(group.headers)
     problems = [*notes, *problems]
-    for members in _by_series(kept):
+    for members in sorted(_by_series(kept), key=rank):
         drafts += _drafts(members, problems)
-    drafts.sort(key=lambda one: one.rank)
     contents = [header.content for header in kept] + [plain.content for plain in group.plain]
     key = opaque_key("stu", contents, kept[0].study if kept else "")
     total = len(drafts) + len(group.plain)
@@ -162,13 +161,10 @@ def _drafts(headers: list[Header], problems: list[str]) -> list[Draft]:
             "Files do not say which series they belong to: those of one folder and number are taken as one."
         )
     if kind != "image":
-        from secondread.imaging.study.split import Part
-        from secondread.imaging.study.units import Unit
-
         units = [Unit(header, frame, None) for header in headers for frame in _shown_frames(header, kind)]
-        return [draft(Part(units), kind, 0, 1)]
+        return [draft(Part(units), kind, "")]
     parts = split([unit for header in headers for unit in units_of(header)])
-    return [draft(part, kind, index, len(parts)) for index, part in enumerate(parts)]
+    return [draft(part, kind, f"{index} of {len(parts)}") for index, part in enumerate(parts)]
 
 
 def _shown_frames(header: Header, kind: str) -> range:
@@ -214,7 +210,7 @@ def _common_problems(found: Collected) -> list[str]:
 
 
 def _nothing(found: Collected, name: str) -> UnreadableImage:
-    if found.unread and len(found.unread) == 1:
+    if len(found.unread) == 1 and not found.skipped:
         return UnreadableImage(found.unread[0].reason)
     if not found.unread and not found.skipped:
         return UnreadableImage(f"{name} is empty." if not name.startswith("None ") else f"{name} holds a file.")

@@ -26,8 +26,8 @@ LOCALIZER_TYPES = frozenset(("LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM", "SUR
 CROSSING_DEGREES = 45.0
 FEW = 3
 """A localizer by geometry has at most this many slices, and the stack that it crosses four times as many."""
-THREE_PLANE = 15
-"""A series of crossing planes with at most this many images in all is a localizer: no stack is that thin."""
+THREE_PLANE = 5
+"""A series of crossing planes with at most this many images in each is a localizer: no stack is that thin."""
 
 
 @dataclass(slots=True)
@@ -67,8 +67,9 @@ def split(units: list[Unit]) -> list[Part]:
         parts.append(Part(scouts, localizer=True))
     real = [part for part in parts if not part.localizer and not part.clip]
     if len(real) > 1:
+        note = f"One of {len(real)} parts of one series of the scanner: {_why(real)}."
         for part in real:
-            part.problems.append(f"One of {len(real)} parts of one series of the scanner: {_why(real)}.")
+            part.problems.append(note)
     return parts
 
 
@@ -120,7 +121,7 @@ def _localizers(grids: list[list[Unit]]) -> list[bool]:
     angles = np.degrees(np.arccos(np.clip(np.abs(np.array(normals) @ np.array(normals).T), 0, 1))) if grids else []
     crossed = [[k for k in range(len(grids)) if angles[n][k] > CROSSING_DEGREES] for n in range(len(grids))]
     sizes = [len(grid) for grid in grids]
-    if len(grids) > 1 and all(crossed) and sum(sizes) <= THREE_PLANE and max(sizes) <= THREE_PLANE // 2:
+    if len(grids) > 1 and all(crossed) and max(sizes) <= THREE_PLANE:
         return [True] * len(grids)
     return [
         sizes[n] <= FEW and any(sizes[k] >= 4 * sizes[n] and sizes[k] > FEW for k in crossed[n])

@@ -78,7 +78,8 @@ def along_z(*heights: float) -> list[tuple[float, float, float]]:
 
 
 def without_preamble(path: Path) -> Path:
-    """The file as a bare implicit little endian data set."""
+    """The file as a bare data set: no preamble, no file meta information."""
     ds = pydicom.dcmread(path)
-    pydicom.dcmwrite(path, ds, implicit_vr=True, little_endian=True, enforce_file_format=False)
+    bare = Dataset(ds)
+    pydicom.dcmwrite(path, bare, implicit_vr=True, little_endian=True, enforce_file_format=False)
     return path

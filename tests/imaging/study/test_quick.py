@@ -25,7 +25,7 @@ def saved(ds: Dataset) -> bytes:
 def walked(data: bytes) -> dict[int, bytes] | None:
     stream = io.BytesIO(data)
     found = quick_values(stream, stream.read(FIRST_PIECE))
-    return None if found is None else found[0]
+    return None if found is None else found.values
 
 
 def by_pydicom(source: Any) -> dict[int, bytes]:
