@@ -171,7 +171,7 @@ def _instance(made: Draft, k: int, place: Place, views: dict[int, View]) -> Inst
         rows=unit.header.rows,
         columns=unit.header.columns,
         view=views.get(k, "UNKNOWN"),
-        scaling=unit.header.scaling if sliced else None,
+        scaling=unit.header.scaling,
     )
 
 

@@ -58,14 +58,15 @@ def from_series(series: "Series") -> Volume:
     instances = series.instances[first:end]
     if stack.affine is None and len(instances) == 1:
         raise NotApplicable("A single slice without position and thickness is no volume.", hint="Take it as an image.")
-    opened = instances[0].open()
+    middle = instances[len(instances) // 2]
+    opened = middle.open()
     plan, unit = _plan(instances)
     caveats = list(series.problems)
     if len(instances) == 1:
         caveats.append("A single slice: its thickness stands for the distance between slices.")
     source = SliceVoxels(instances, plan)
     affine = np.array(stack.affine) if stack.affine is not None else np.eye(4)
-    windows = opened.windows(instances[0].frame)
+    windows = opened.windows(middle.frame)
     info = VolumeInfo(
         id="",
         shape=source.shape,
