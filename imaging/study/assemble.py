@@ -202,7 +202,7 @@ def _view(header: Header) -> View:
     import pydicom
 
     try:
-        with quiet(), header.held.stream() as stream:
+        with quiet(), header.held.bounded() as stream:
             ds = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=list(_VIEW_TAGS))
             return read_view(ds)[0]
     except Exception:  # a damaged header makes pydicom raise almost any type; the view is then unknown

@@ -1,6 +1,5 @@
 """Looks into every file of a source once: DICOM headers, pictures, volumes and videos, and what is none of these."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -10,21 +9,12 @@ from secondread.imaging.study.ahead import started
 from secondread.imaging.study.archive import is_zip
 from secondread.imaging.study.header import Header, read_header
 from secondread.imaging.study.held import Held
-from secondread.imaging.study.kinds import FileKind, file_kind, is_image_class
+from secondread.imaging.study.kinds import file_kind, is_image_class
 from secondread.imaging.study.model import Unread
+from secondread.imaging.study.plain import Plain, look
 from secondread.imaging.study.walk import is_litter
 
 _IMAGE_ENDINGS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".nii", ".gz", ".nrrd", ".mha", ".mhd")
-
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A picture, volume or video without a DICOM header."""
-
-    held: Held
-    kind: FileKind
-    content: bytes
-    """First bytes and size: what its key is made of."""
 
 
 @dataclass(slots=True)
@@ -74,7 +64,7 @@ def _look(held: Held, stream: BinaryIO, head: bytes, size: int, found: Collected
     elif kind == "unsupported":
         found.unread.append(Unread(held, f"{held.name} is a picture of a kind that is not read."))
     elif kind != "dicom":
-        found.plain.append(Plain(held, kind, head + size.to_bytes(8, "little")))
+        found.plain.append(look(held, kind, stream, head, size))
     else:
         _dicom(held, stream, head, size, found)
 
@@ -94,13 +84,3 @@ def _dicom(held: Held, stream: BinaryIO, head: bytes, size: int, found: Collecte
         found.unread.append(Unread(held, f"{held.name} is truncated: it holds fewer pixels than its header says."))
     else:
         found.headers.append(header)
-
-
-def typed(source: object) -> str:
-    """How messages call what was handed over."""
-    from secondread.imaging.load import shown
-
-    if isinstance(source, str | os.PathLike):
-        return shown(os.fsdecode(source))
-    count = len(source) if isinstance(source, list | tuple) else 1
-    return f"None of the {count} sources" if count > 1 else typed(source[0])  # type: ignore[index]  # a list of one

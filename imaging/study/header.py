@@ -8,6 +8,7 @@ import sys
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
+from secondread.imaging.dicom.parse import DEFLATED
 from secondread.imaging.quiet import quiet
 from secondread.imaging.study import tags
 from secondread.imaging.study.held import Held
@@ -173,21 +174,25 @@ def read_header(held: Held, stream: BinaryIO, head: bytes, size: int) -> Header 
     quick = quick_values(stream, head)
     if quick is not None:
         return Header(held, quick.values, size, syntax=quick.syntax, end=quick.end)
-    return _slow(held, stream, size)
+    return _slow(held, size, deflated=DEFLATED.encode() in head[132:1024])
 
 
-def _slow(held: Held, stream: BinaryIO, size: int) -> Header | None:
+def _slow(held: Held, size: int, *, deflated: bool) -> Header | None:
     """The same values through pydicom."""
     import pydicom
 
+    wanted = sorted(tags.WANTED)
     try:
         with quiet():
-            stream.seek(0)
-            ds = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=sorted(tags.WANTED))
-            end = stream.tell()
+            if deflated:
+                ds, end = held.parsed(), 0
+            else:
+                with held.bounded() as stream:
+                    ds = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=wanted)
+                    end = stream.tell()
             kept = str(ds.file_meta.get("MediaStorageSOPClassUID", ""))
             syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
-            raw = {tag: value for tag in tags.WANTED if (value := _raw(ds, tag)) is not None}
+            raw = {tag: value for tag in wanted if (value := _raw(ds, tag)) is not None}
     except Exception:  # a damaged header makes pydicom raise almost any type
         return None
     if kept == tags.DIRECTORY:

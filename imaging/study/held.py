@@ -2,9 +2,12 @@
 
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+from secondread.imaging.dicom.source import Source
 from secondread.imaging.load import read_bytes
 from secondread.imaging.study.archive import Archive
 from secondread.schema.errors import UnreadableImage
@@ -37,6 +40,39 @@ class Held:
         except PermissionError:
             raise UnreadableImage(f"{self.name} may not be read: permission denied.") from None
         except (OSError, ValueError):
+            raise UnreadableImage(f"{self.name} cannot be opened.") from None
+
+    @contextmanager
+    def bounded(self) -> Iterator[BinaryIO]:
+        """As `stream`, for readers that trust lengths in the file: it never asks the system for more than there is.
+
+        Raises:
+            UnreadableImage: As `stream`.
+            UnsupportedImage: As `stream`.
+        """
+        if self.archive is not None:
+            with self.stream() as stream:
+                yield stream
+            return
+        with self._source().stream() as stream:
+            yield stream
+
+    def parsed(self) -> Any:
+        """The whole header by `imaging.dicom.parse`, which inflates deflated files within limits.
+
+        Raises:
+            UnreadableImage: Not DICOM, or damaged before its pixels.
+            UnsupportedImage: It inflates beyond 1 GiB.
+        """
+        from secondread.imaging.dicom.parse import parse
+
+        return parse(self._source(), self.name).header
+
+    def _source(self) -> Source:
+        origin = self.origin()
+        try:
+            return Source(origin, self.name)
+        except OSError:
             raise UnreadableImage(f"{self.name} cannot be opened.") from None
 
     def size(self, stream: BinaryIO) -> int:

@@ -14,7 +14,7 @@ from secondread.imaging.loaded import LoadedImage
 from secondread.imaging.study.header import Scaling
 from secondread.imaging.study.held import Held
 from secondread.imaging.study.stack import Stack
-from secondread.schema.errors import NotApplicable, UnreadableImage
+from secondread.schema.errors import NotApplicable
 from secondread.schema.image import View
 from secondread.schema.study import Place, Plane, PlaneGeometry, SeriesInfo, SeriesKind, StudyInfo
 
@@ -162,15 +162,14 @@ class Series:
         Raises:
             NotApplicable: It is no video file; the frames of a DICOM clip are its instances.
             UnreadableImage: Missing or damaged.
+            UnsupportedImage: A codec that is not built in.
         """
         from secondread.imaging.video import open_video
 
         if not self.instances or self.instances[0].format != "video":
             raise NotApplicable("The series is no video file.", hint="The frames of a DICOM clip are its instances.")
         only = self.instances[0].source
-        if only.path is None:
-            raise UnreadableImage(f"{only.name} is a video inside an archive.", hint="Unpack it first.")
-        return open_video(only.path)
+        return open_video(only.origin(), only.name)
 
     def info(self) -> SeriesInfo:
         """What is known of it, for tools and people."""

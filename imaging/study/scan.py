@@ -9,22 +9,22 @@ the one study there is; beside several studies, or none, they make a study of th
 show.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, field
-from functools import cached_property
+import os
 from typing import Any
 
+from secondread.imaging.load import shown
 from secondread.imaging.study import tags
 from secondread.imaging.study.assemble import Draft, draft, rank, series_of
-from secondread.imaging.study.collect import Collected, Plain, collect, typed
+from secondread.imaging.study.collect import Collected, collect
 from secondread.imaging.study.copies import without_copies
 from secondread.imaging.study.films import Film, pair
+from secondread.imaging.study.groups import Group, series_of_scanner, studies_of
 from secondread.imaging.study.header import Header
-from secondread.imaging.study.held import Held
 from secondread.imaging.study.keys import opaque_key
 from secondread.imaging.study.kinds import VOLUME_FORMATS, object_kind
 from secondread.imaging.study.model import FilmPair, Instance, Series, Study
-from secondread.imaging.study.patients import Patient, Role, patient_of, roles
+from secondread.imaging.study.patients import Role, roles
+from secondread.imaging.study.plain import Plain
 from secondread.imaging.study.split import Part, split
 from secondread.imaging.study.units import Unit, units_of
 from secondread.imaging.study.walk import files
@@ -33,23 +33,7 @@ from secondread.schema.errors import UnreadableImage
 from secondread.schema.study import Place, SeriesKind
 
 CHEST_FILMS = frozenset(("CR", "DX", "RG"))
-
-
-@dataclass
-class _Group:
-    """The files of one study."""
-
-    headers: list[Header] = field(default_factory=list)
-    plain: list[Plain] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    @cached_property
-    def moment(self) -> str:
-        return min((moment for header in self.headers if (moment := header.moment)), default="")
-
-    @cached_property
-    def patient(self) -> Patient | None:
-        return patient_of(self.headers[0]) if self.headers else None
+"""Modalities of radiographs of the chest, digitised films among them."""
 
 
 def open_studies(source: Any) -> list[Study]:
@@ -70,46 +54,19 @@ def open_studies(source: Any) -> list[Study]:
     """
     found = collect(files(source))
     if not found.headers and not found.plain:
-        raise _nothing(found, typed(source))
-    groups = sorted(_studies(found), key=lambda group: (not group.moment, group.moment))
+        raise _nothing(found, source)
+    groups = studies_of(found)
     said = roles([group.patient for group in groups], [group.moment for group in groups])
-    common = _common_problems(found)
-    return [
-        _study(group, n, len(groups), said[n], [*group.problems, *said[n].problems, *common], found)
-        for n, group in enumerate(groups)
-    ]
+    return [_study(group, n, len(groups), said[n], found) for n, group in enumerate(groups)]
 
 
-def _studies(found: Collected) -> list[_Group]:
-    groups: dict[tuple[str, ...], _Group] = defaultdict(_Group)
-    for header in found.headers:
-        patient = header.text(tags.PATIENT)
-        if header.study:
-            groups["uid", header.study, patient].headers.append(header)
-        else:
-            group = groups["folder", header.held.folder, patient, header.text(tags.STUDY_DATE)]
-            group.headers.append(header)
-            group.problems = ["The files do not say which study they belong to: those of one folder are taken as one."]
-    if found.plain and len(groups) == 1:
-        [only] = groups.values()
-        only.plain = found.plain
-        only.problems.append("Nothing says whom the files without a DICOM header show; they lie with this study.")
-    elif found.plain:
-        groups["plain",].plain = found.plain
-        if len(found.plain) > 1 or found.headers:
-            groups["plain",].problems.append(
-                "Files without a DICOM header are taken as one study; nothing says whom they show."
-            )
-    return list(groups.values())
-
-
-def _study(group: _Group, n: int, count: int, role: Role, problems: list[str], found: Collected) -> Study:
-    drafts: list[Draft] = []
+def _study(group: Group, n: int, count: int, role: Role, found: Collected) -> Study:
     kept, copies, notes = without_copies(group.headers)
-    problems = [*notes, *problems]
-    for members in sorted(_by_series(kept), key=rank):
+    problems = [*notes, *group.problems, *role.problems, *_of_all(found)]
+    drafts: list[Draft] = []
+    for members in sorted(series_of_scanner(kept), key=rank):
         drafts += _drafts(members, problems)
-    contents = [header.content for header in kept] + [plain.content for plain in group.plain]
+    contents = [*(header.content for header in kept), *(plain.content for plain in group.plain)]
     key = opaque_key("stu", contents, kept[0].study if kept else "")
     total = len(drafts) + len(group.plain)
 
@@ -137,23 +94,12 @@ def _study(group: _Group, n: int, count: int, role: Role, problems: list[str], f
         problems=tuple(dict.fromkeys(problems)),
         skipped=found.skipped,
         unread=tuple(found.unread),
-        copies=tuple(copies),
+        copies=(*copies, *group.copies),
     )
 
 
-def _by_series(headers: list[Header]) -> list[list[Header]]:
-    groups: dict[tuple[str, ...], list[Header]] = defaultdict(list)
-    for header in headers:
-        kind = object_kind(header.text(tags.SOP_CLASS), header.text(tags.MODALITY).upper(), rows=header.rows)
-        modality = header.text(tags.MODALITY)
-        if header.series:
-            groups["uid", header.series, kind, modality].append(header)
-        else:
-            groups["folder", header.held.folder, header.text(tags.SERIES_NUMBER), kind, modality].append(header)
-    return list(groups.values())
-
-
 def _drafts(headers: list[Header], problems: list[str]) -> list[Draft]:
+    """The series that one series of the scanner becomes."""
     first = headers[0]
     kind = object_kind(first.text(tags.SOP_CLASS), first.text(tags.MODALITY).upper(), rows=first.rows)
     if not first.series and len(headers) > 1:
@@ -161,15 +107,15 @@ def _drafts(headers: list[Header], problems: list[str]) -> list[Draft]:
             "Files do not say which series they belong to: those of one folder and number are taken as one."
         )
     if kind != "image":
-        units = [Unit(header, frame, None) for header in headers for frame in _shown_frames(header, kind)]
+        # a screen shot may have frames; a derived object or a document counts as one, whatever its frames
+        units = [
+            Unit(header, frame, None)
+            for header in headers
+            for frame in range(header.frames if kind == "secondary" else 1)
+        ]
         return [draft(Part(units), kind, "")]
     parts = split([unit for header in headers for unit in units_of(header)])
     return [draft(part, kind, f"{index} of {len(parts)}") for index, part in enumerate(parts)]
-
-
-def _shown_frames(header: Header, kind: str) -> range:
-    """Frames that are pictures: those of screen shots; a derived object or document counts as one."""
-    return range(header.frames if kind == "secondary" else 1)
 
 
 def _plain_series(plain: Plain, key: str, place: Place) -> Series:
@@ -198,7 +144,7 @@ def _second(header: Header) -> float | None:
     return None
 
 
-def _common_problems(found: Collected) -> list[str]:
+def _of_all(found: Collected) -> list[str]:
     """What has to be said of everything that was handed over; no file name."""
     told: list[str] = []
     if found.unread:
@@ -209,17 +155,17 @@ def _common_problems(found: Collected) -> list[str]:
     return told
 
 
-def _nothing(found: Collected, name: str) -> UnreadableImage:
+def _nothing(found: Collected, source: Any) -> UnreadableImage:
+    """Why there is no study."""
     if len(found.unread) == 1 and not found.skipped:
         return UnreadableImage(found.unread[0].reason)
+    paths = [source] if isinstance(source, str | os.PathLike) else list(source)
+    name = shown(os.fsdecode(paths[0])) if len(paths) == 1 else "What was given"
     if not found.unread and not found.skipped:
-        return UnreadableImage(f"{name} is empty." if not name.startswith("None ") else f"{name} holds a file.")
-    told = [f"{counted(found.skipped, 'file')} no images" if found.skipped else ""]
-    told.append(f"{counted(len(found.unread), 'file')} damaged or not supported" if found.unread else "")
+        return UnreadableImage(f"{name} is empty.")
+    told = [f"{counted(found.skipped, 'file')} no images"] if found.skipped else []
+    told += [f"{counted(len(found.unread), 'file')} damaged or not supported"] if found.unread else []
     hint = "DICOM, PNG, JPEG, TIFF, NIfTI, NRRD, MetaImage and video are read."
     if found.archives:
         hint = "Archives inside a folder or archive are not opened: give them by themselves."
-    return UnreadableImage(f"{name} holds no image that can be read: {', '.join(filter(None, told))}.", hint=hint)
-
-
-__all__ = ["Held", "open_studies"]
+    return UnreadableImage(f"{name} holds no image that can be read: {', '.join(told)}.", hint=hint)

@@ -95,7 +95,7 @@ def _read(header: Header) -> Any:
     import pydicom
 
     try:
-        with quiet(), header.held.stream() as stream:
+        with quiet(), header.held.bounded() as stream:
             tags_read = [*_GROUPS, *_TIMES]
             ds = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=tags_read)
             len(items(ds, "PerFrameFunctionalGroupsSequence"))
