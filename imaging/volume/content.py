@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from secondread.imaging.load import read_bytes, shown
 from secondread.imaging.volume.inflate import pieces
-from secondread.schema.errors import UnreadableImage, UnsupportedImage
+from secondread.schema.errors import InputError, UnreadableImage, UnsupportedImage
 
 MAX_VOXEL_BYTES = 4 << 30
 """Stored voxels of one frame: 2048 slices of 1024 x 1024 in 16 bits."""
@@ -46,7 +46,7 @@ class Content:
             self.path = os.path.abspath(typed)
             self.data = None
             self.name = name or shown(typed)
-            self.size, self._stamp = _checked(typed)
+            self.size, self._stamp = _checked(typed, self.name)
         raw = self.raw_head(2)
         self.gzipped = raw[:2] == b"\x1f\x8b"
 
@@ -199,7 +199,7 @@ def check_voxels(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Non
         )
 
 
-def _checked(typed: str) -> tuple[int, tuple[int, int]]:
+def _checked(typed: str, name: str) -> tuple[int, tuple[int, int]]:
     """Size and stamp of a regular file with something in it."""
     try:
         status = os.stat(typed)
@@ -207,8 +207,11 @@ def _checked(typed: str) -> tuple[int, tuple[int, int]]:
     except (OSError, ValueError):
         usable = False
     if not usable:
-        read_bytes(typed)  # raises the error that names the cause
-        raise UnreadableImage(f"{shown(typed)} changed while it was read.")
+        try:
+            read_bytes(typed)  # raises the error that names the cause
+        except InputError as error:
+            raise type(error)(error.message.replace(shown(typed), name), hint=error.hint) from None
+        raise UnreadableImage(f"{name} changed while it was read.")
     return status.st_size, (status.st_mtime_ns, status.st_size)
 
 

@@ -54,8 +54,3 @@ def open_volume(
     if kind is not None:
         raise UnsupportedImage(f"{content.name} is not a volume but a {kind.upper()} file.", hint=_READ)
     raise UnreadableImage(f"{content.name} is not a volume file.", hint=_READ)
-
-
-def is_volume(head: bytes) -> bool:
-    """Whether a file that starts with these bytes (some 4096, inflated) is one that `open_volume` is for."""
-    return kind_of(head) is not None or head.startswith(nrrd.MAGIC) or metaimage.looks_like(head)

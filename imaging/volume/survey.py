@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from secondread.imaging.volume.voxels import VoxelSource
 from secondread.schema.record import canonical_json
 
-SAMPLE = 1 << 22
+SAMPLE = 1 << 20
 """Ranges are taken from at most about this many voxels, on a regular lattice: all of them in a small volume."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from secondread.imaging.dicom.grey import Window
 from secondread.imaging.identity.vault import Identity
 from secondread.imaging.limits import check_size
 from secondread.imaging.volume.orientation import (
@@ -309,9 +310,10 @@ class Volume:
         centre, width = self.window if window is None else window
         if not (math.isfinite(centre) and math.isfinite(width) and width > 0):
             raise UsageError("A window is a finite centre and a width above 0.")
-        values = self.slice(plane, index0)
-        with np.errstate(over="ignore", invalid="ignore"):  # a width near zero is a step
-            grey = np.clip((values - np.float32(centre)) / np.float32(width) + np.float32(0.5), 0, 1)
+        # Windows of DICOM follow its linear function; elsewhere values may span less than 1, where that is a step.
+        function = "LINEAR" if self.header.source_format == "dicom" else "LINEAR_EXACT"
+        with np.errstate(over="ignore", invalid="ignore"):
+            grey = Window(centre, width, function)(self.slice(plane, index0))
         grey = np.nan_to_num(grey, copy=False, nan=0.0)
         return np.asarray(1 - grey if self.header.photometric == "MONOCHROME1" else grey, np.float32)
 

@@ -183,6 +183,10 @@ def test_data_files_are_looked_for_beside_the_header_only(tmp_path: Path) -> Non
     (folder / "good.raw").write_bytes(bytes(5))
     with pytest.raises(UnreadableImage, match=r"The data file of .*v\.nhdr is truncated"):
         open_volume(folder / "v.nhdr")
+    (folder / "good.raw").write_bytes(b"")
+    with pytest.raises(UnreadableImage) as raised:
+        open_volume(folder / "v.nhdr", "v.nhdr")
+    assert str(raised.value) == "The data file of v.nhdr is empty."
 
 
 @pytest.mark.parametrize(

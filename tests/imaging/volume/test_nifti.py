@@ -336,3 +336,22 @@ def test_a_bomb_is_refused_before_it_takes_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 110 << 20  # the 50 MiB that the test itself compresses
+
+
+@pytest.mark.parametrize(("name", "bound"), [("v.nii", 0.3), ("v.nii.gz", 1.3)])
+def test_opening_and_reading_all_costs_little_more_than_the_voxels(tmp_path: Path, name: str, bound: float) -> None:
+    import nibabel as nib
+
+    array = np.zeros((512, 512, 120), np.int16, order="F")
+    array[100:200, 100:200] = 55
+    nib.save(nib.Nifti1Image(array, np.eye(4)), tmp_path / name)
+    tracemalloc.start()
+    volume = open_volume(tmp_path / name, unit="HU")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 21
+    assert volume.info.id
+    for plane in ("axial", "coronal", "sagittal"):
+        volume.grey(plane, 60)
+    assert int(volume.stored.sum(dtype=np.int64)) == 100 * 100 * 120 * 55
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < bound * array.nbytes

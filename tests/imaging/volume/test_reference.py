@@ -133,6 +133,21 @@ def test_a_dicom_series_and_the_nifti_made_of_it_by_another_reader_agree_voxel_f
         assert nifti.position_mm(plane, index0) == pytest.approx(series.position_mm(plane, index0), abs=1e-3)
 
 
+def test_axial_slices_of_a_dicom_series_look_like_the_files_loaded_one_by_one(folder: Path) -> None:
+    from secondread.imaging.study.scan import open_studies
+
+    for data in (folder / "totalsegmentator" / "ct_dicom_series", folder / "mr_dicom_hippocrop"):
+        series = next(s for study in open_studies(str(data)) for s in study.series)
+        volume = series.volume()
+        for index0 in (0, volume.count("axial") // 2, volume.count("axial") - 1):
+            loaded = series.instances[index0].load()
+            np.testing.assert_array_equal(volume.grey("axial", index0), loaded.grey)
+            geometry = volume.slice_info("axial", index0).geometry
+            assert geometry is not None and loaded.info.geometry is not None
+            assert geometry.origin == pytest.approx(loaded.info.geometry.origin, abs=1e-6)
+            assert geometry.per_row == pytest.approx(loaded.info.geometry.per_row, abs=1e-9)
+
+
 def test_every_volume_of_the_research_data_opens(folder: Path) -> None:
     paths = sorted(folder.rglob("*.nii.gz"))
     assert len(paths) > 15
