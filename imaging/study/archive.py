@@ -19,7 +19,7 @@ MAX_TOTAL = 64 << 30
 MAX_RATIO = 500
 SMALL = 64 << 20
 """Totals up to this many bytes are read whatever the ratio: they cannot exhaust a machine."""
-MAX_MEMBERS = 500_000
+MAX_MEMBERS = 100_000
 
 
 class Archive:

@@ -1,10 +1,12 @@
 """What the scan keeps of one DICOM file: typed values of its header, read without pixels."""
 
 import hashlib
+import io
 import math
 import re
 import struct
 import sys
+import zlib
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
@@ -12,7 +14,7 @@ from secondread.imaging.dicom.parse import DEFLATED
 from secondread.imaging.quiet import quiet
 from secondread.imaging.study import tags
 from secondread.imaging.study.held import Held
-from secondread.imaging.study.quick import quick_values
+from secondread.imaging.study.quick import data_set, quick_values
 
 Three = tuple[float, float, float]
 Six = tuple[float, float, float, float, float, float]
@@ -155,6 +157,9 @@ class Header:
         return self.end + self.rows * self.columns * self.frames * bits // 8
 
 
+INFLATED = 16 << 20
+"""Bytes of a deflated data set within which its header is looked for."""
+
 _KEYWORDS = {"BodyPartExamined": tags.BODY_PART, "Modality": tags.MODALITY}
 _PLAIN = frozenset(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"))
 
@@ -174,37 +179,54 @@ def read_header(held: Held, stream: BinaryIO, head: bytes, size: int) -> Header 
     quick = quick_values(stream, head)
     if quick is not None:
         return Header(held, quick.values, size, syntax=quick.syntax, end=quick.end)
-    return _slow(held, size, deflated=DEFLATED.encode() in head[132:1024])
+    syntax, start = data_set(head)
+    try:
+        with quiet():
+            if syntax == DEFLATED:
+                return _deflated(held, size, start)
+            return _slow(held, size)
+    except Exception:  # a damaged header makes pydicom raise almost any type
+        return None
 
 
-def _slow(held: Held, size: int, *, deflated: bool) -> Header | None:
+def _slow(held: Held, size: int) -> Header | None:
     """The same values through pydicom."""
     import pydicom
 
     wanted = sorted(tags.WANTED)
-    try:
-        with quiet():
-            if deflated:
-                ds, end = held.parsed(), 0
-            else:
-                with held.bounded() as stream:
-                    ds = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=wanted)
-                    end = stream.tell()
-            kept = str(ds.file_meta.get("MediaStorageSOPClassUID", ""))
-            syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
-            raw = {tag: value for tag in wanted if (value := _raw(ds, tag)) is not None}
-    except Exception:  # a damaged header makes pydicom raise almost any type
-        return None
-    if kept == tags.DIRECTORY:
-        raw[tags.SOP_CLASS] = kept.encode()
-    if tags.SOP_CLASS not in raw and tags.MODALITY not in raw and tags.ROWS not in raw:
-        return None
-    little = bool(ds.original_encoding[1]) if ds.original_encoding[1] is not None else True
-    return Header(held, raw, size, syntax=syntax, little=little, end=end)
+    with held.bounded() as stream:
+        ds = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=wanted)
+        end = stream.tell()
+    raw = _raw(ds)
+    if str(ds.file_meta.get("MediaStorageSOPClassUID", "")) == tags.DIRECTORY:
+        raw[tags.SOP_CLASS] = tags.DIRECTORY.encode()
+    little = ds.original_encoding[1] is not False
+    syntax = str(ds.file_meta.get("TransferSyntaxUID", ""))
+    return _if_any(Header(held, raw, size, syntax=syntax, little=little, end=end))
 
 
-def _raw(ds: Any, tag: int) -> bytes | None:
-    if tag not in ds:
-        return None
-    value = ds.get_item(tag).value
-    return value if isinstance(value, bytes) else b"" if tag == tags.MODALITY_LUT else None
+def _deflated(held: Held, size: int, start: int) -> Header | None:
+    """The values of a deflated data set, looked for in `INFLATED` bytes: a small file can inflate to any size."""
+    from pydicom.filereader import read_dataset
+
+    with held.bounded() as stream:
+        stream.seek(start)
+        inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream.read(INFLATED), INFLATED)
+    ds = read_dataset(io.BytesIO(inflated), False, True, stop_when=lambda tag, vr, length: tag > tags.LAST)
+    return _if_any(Header(held, _raw(ds), size, syntax=DEFLATED))
+
+
+def _if_any(header: Header) -> Header | None:
+    """The header when it says anything of an object; a file of another kind can pass for an empty data set."""
+    return header if any(tag in header.raw for tag in (tags.SOP_CLASS, tags.MODALITY, tags.ROWS)) else None
+
+
+def _raw(ds: Any) -> dict[int, bytes]:
+    """Values of a pydicom data set as stored; of a sequence nothing but that it is there."""
+    found: dict[int, bytes] = {}
+    for tag in tags.WANTED:
+        if tag in ds:
+            value = ds.get_item(tag).value
+            if isinstance(value, bytes) or tag == tags.MODALITY_LUT:
+                found[tag] = value if isinstance(value, bytes) else b""
+    return found

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from secondread.imaging.dicom.source import Source
 from secondread.imaging.load import read_bytes
@@ -54,26 +54,12 @@ class Held:
             with self.stream() as stream:
                 yield stream
             return
-        with self._source().stream() as stream:
-            yield stream
-
-    def parsed(self) -> Any:
-        """The whole header by `imaging.dicom.parse`, which inflates deflated files within limits.
-
-        Raises:
-            UnreadableImage: Not DICOM, or damaged before its pixels.
-            UnsupportedImage: It inflates beyond 1 GiB.
-        """
-        from secondread.imaging.dicom.parse import parse
-
-        return parse(self._source(), self.name).header
-
-    def _source(self) -> Source:
-        origin = self.origin()
         try:
-            return Source(origin, self.name)
+            source = Source(self.path or "", self.name)
         except OSError:
             raise UnreadableImage(f"{self.name} cannot be opened.") from None
+        with source.stream() as stream:
+            yield stream
 
     def size(self, stream: BinaryIO) -> int:
         """Bytes of the file behind an open stream of it."""

@@ -3,6 +3,7 @@
 Nothing here names a person but `Study.identity()` and the file names, which are for the terminal only.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -173,9 +174,10 @@ class Series:
 
     def info(self) -> SeriesInfo:
         """What is known of it, for tools and people."""
-        spacing = self.stack.spacing_mm if self.stack is not None and self.stack.regular else None
+        regular = self.stack is not None and self.stack.regular and len(self.instances) > 1
+        spacing = self.stack.spacing_mm if self.stack is not None and regular else None
         views = tuple(dict.fromkeys(one.view for one in self.instances if one.view != "UNKNOWN"))
-        pixel = self.stack.spacing_mm if self.stack is not None else None
+        geometry = self.instances[0].geometry if self.instances else None
         return SeriesInfo(
             key=self.key,
             number=self.number,
@@ -186,7 +188,7 @@ class Series:
             images=len(self.instances),
             plane=self.plane,
             spacing_mm=spacing[2] if spacing is not None else None,
-            pixel_mm=(pixel[1], pixel[0]) if pixel is not None else None,
+            pixel_mm=(math.hypot(*geometry.per_row), math.hypot(*geometry.per_column)) if geometry else None,
             problems=self.problems,
         )
 

@@ -72,6 +72,15 @@ def quick_values(stream: BinaryIO, head: bytes) -> Quick | None:
     return None if found is None else Quick(found, syntax, walk.end)
 
 
+def data_set(head: bytes) -> tuple[str, int]:
+    """Transfer syntax, and where the data set begins; empty and 0 when the file meta information is not readable."""
+    try:
+        syntax, _, at = _meta(head) if head[128:132] == b"DICM" else ("", "", 0)
+    except (struct.error, _More):
+        return "", 0
+    return syntax, at
+
+
 def _meta(head: bytes) -> tuple[str, str, int]:
     """Transfer syntax and SOP class of the file meta information, and where the data set begins."""
     syntax, kept, at = "", "", 132

@@ -10,8 +10,8 @@ from secondread.imaging.study.archive import Archive, is_zip
 from secondread.imaging.study.held import Held
 from secondread.schema.errors import UnreadableImage, UnsupportedImage, UsageError
 
-MAX_FILES = 500_000
-"""More than this in one call is a mistake of the caller (a whole disk), not a study."""
+MAX_FILES = 100_000
+"""More than this in one call is a mistake of the caller (a whole disk), not a study; each image takes about 9 kB."""
 
 _LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini", "._")
 

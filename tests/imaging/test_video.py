@@ -178,7 +178,7 @@ def test_a_truncated_clip_says_where_it_ends(write: Writer, tmp_path: Path) -> N
         open_video(half[: len(half) // 2])
 
 
-def test_damaged_clips_end_in_a_typed_error_or_in_frames(write: Writer) -> None:
+def test_damaged_clips_end_in_a_typed_error_or_in_frames(write: Writer, capfd: pytest.CaptureFixture[str]) -> None:
     whole = write("a.mkv", "libx264", count=12).read_bytes()
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -191,3 +191,4 @@ def test_damaged_clips_end_in_a_typed_error_or_in_frames(write: Writer) -> None:
             assert "The data" in error.message
         else:
             assert all(shape[2] == 3 for shape in shapes)
+    assert capfd.readouterr().err == ""

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -29,7 +32,7 @@ from pydicom.uid import (
 
 from secondread.imaging.study.model import Series, Study
 from secondread.imaging.study.scan import open_studies
-from secondread.schema.errors import NotApplicable, UnreadableImage, UsageError
+from secondread.schema.errors import NotApplicable, SecondReadError, UnreadableImage, UsageError
 from tests.imaging.study.conftest import along_z, image, save, without_preamble
 
 Write = Callable[..., Path]
@@ -59,6 +62,14 @@ def test_slices_are_ordered_by_position_and_never_by_instance_number(write_stack
     assert [one.place.index for one in series.instances] == [1, 2, 3, 4]
     assert series.instances[0].place.words() == "series 1 of 1, slice 1 of 4 (axial, z 0.0 mm)"
     assert series.problems == study.problems == ()
+    info = series.info()
+    assert (info.images, info.plane, info.spacing_mm, info.pixel_mm) == (4, "axial", 2, (1, 1))
+
+
+def test_a_single_slice_has_pixels_in_mm_and_no_distance_to_another(write: Write) -> None:
+    [study] = open_studies(write(1, PixelSpacing=[0.5, 0.25]))
+    info = only_series(study).info()
+    assert (info.kind, info.pixel_mm, info.spacing_mm) == ("image", (0.5, 0.25), None)
 
 
 def test_position_is_that_of_the_slice_centre_in_ras(write: Write) -> None:
@@ -718,8 +729,10 @@ def test_nothing_but_file_names_and_identity_names_a_person(write_stack: Write) 
 
 
 def test_ten_thousand_files_of_nothing_are_counted(tmp_path: Path) -> None:
-    for number in range(10_000):
-        (tmp_path / f"{number}").write_bytes(b"x" * (number % 3))
+    for size in range(3):
+        (tmp_path / f"{size}").write_bytes(b"x" * size)
+    for number in range(3, 10_000):
+        os.link(tmp_path / f"{number % 3}", tmp_path / f"{number}")
     save(image(1), tmp_path / "one.dcm")
     [study] = open_studies(tmp_path)
     assert study.skipped == 10_000 and study.images == 1
@@ -747,3 +760,67 @@ def test_every_file_of_the_variety_folder_is_in_a_series_or_listed(data_dir: Pat
     assert not any(
         series.kind in ("image", "volume") for s in studies for series in s.series if series.modality == "SEG"
     )
+
+
+def test_pictures_that_look_alike_at_their_ends_are_told_apart_and_copies_left_out(tmp_path: Path) -> None:
+    mask = np.zeros((40, 40, 40), np.int16)
+    other = mask.copy()
+    other[17, 23, 13] = 1
+    for name, array in (("a", mask), ("b", other), ("c", mask)):
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / f"{name}.nii")
+    [study] = open_studies(tmp_path)
+    assert [one.instances[0].name[-5] for one in study.series] == ["a", "b"]
+    assert len({one.key for one in study.series}) == 2
+    assert [held.name[-5] for held in study.copies] == ["c"]
+
+
+def test_files_without_patient_id_go_with_their_study(write_stack: Write, write: Write) -> None:
+    folder = write_stack(along_z(0, 2))
+    write(8, SeriesInstanceUID="1.8", PatientID=None)
+    [study] = open_studies(folder)
+    assert study.images == 3
+
+
+def test_a_deflated_header_is_read_and_one_that_inflates_without_end_is_listed(
+    write_stack: Write, tmp_path: Path
+) -> None:
+    import zlib
+
+    folder = write_stack(along_z(0, 2))
+    ds = image(3)
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    save(ds, folder / "IM0003")
+    head = (folder / "IM0003").read_bytes()
+    start = 132 + 12 + pydicom.dcmread(folder / "IM0003").file_meta.FileMetaInformationGroupLength
+    squeeze = zlib.compressobj(9, wbits=-15)
+    junk = b"\x09\x00\x10\x00OB\0\0\xff\xff\xff\x7f"
+    body = squeeze.compress(junk) + b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(40)) + squeeze.flush()
+    (folder / "bomb").write_bytes(head[:start] + body)
+    [study] = open_studies(folder)
+    assert heights(only_series(study)) == [0, 2, 6]
+    assert [unread.source.name[-4:] for unread in study.unread] == ["bomb"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_files_never_crash_a_scan_and_never_move_the_others(tmp_path: Path, data: st.DataObject) -> None:
+    folder = tmp_path / "mutated"
+    shutil.rmtree(folder, ignore_errors=True)
+    for number in (1, 2, 3):
+        save(image(number), folder / f"{number}")
+    broken = bytearray((folder / "2").read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(broken) - 1))
+        broken[at : at + 1] = data.draw(st.binary(max_size=4))
+    (folder / "2").write_bytes(bytes(broken[: data.draw(st.integers(0, len(broken)))]))
+    studies = open_studies(folder)
+    places = {
+        one.source.name[-1]: one.place.position_mm
+        for study in studies for series in study.series for one in series.instances
+    }  # fmt: skip
+    assert places["1"] == 2 and places["3"] == 6
+    for study in studies:
+        for series in study.series:
+            if series.kind == "volume":
+                with suppress(SecondReadError):
+                    assert series.volume().values().shape[2] <= 3

@@ -177,6 +177,7 @@ def test_the_tilt_of_a_gantry_is_in_the_affine_and_in_the_caveats(tmp_path: Path
     assert any("tilted" in said and "14.0 degrees" in said for said in volume.header.caveats)
 
 
+@pytest.mark.data
 def test_the_scan_and_the_file_reader_agree_on_the_rescale_of_every_real_file(data_dir: Path) -> None:
     compared = 0
     for study in open_studies(data_dir / "dicom_variety"):

@@ -155,6 +155,17 @@ def test_values_that_are_not_finite_are_counted_stated_and_black() -> None:
     assert 0 <= volume.window[0] <= 1
 
 
+def test_values_beyond_float32_count_as_not_finite() -> None:
+    values = np.ones((3, 4, 5))
+    values[0, 0, 0] = 1e300
+    for volume in (
+        Volume.from_array(values, np.eye(4)),
+        Volume.from_array((values > 1).astype(np.int16), np.eye(4), scale=(1e300, 1)),
+    ):
+        assert volume.info.caveats[0].startswith("1 values (0.017 of all) are not finite")
+        assert np.isfinite(volume.window).all() and np.isfinite(volume.grey("axial", 0)).all()
+
+
 def test_hounsfield_like_values_are_suggested_but_not_decided() -> None:
     rng = np.random.default_rng(1)
     body = np.where(rng.random((20, 20, 20)) < 0.4, -1000, rng.integers(-100, 200, (20, 20, 20))).astype(np.int16)
