@@ -61,6 +61,7 @@ def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -
         caption=f"{evidence.id}: {evidence.summary}",
         spacing=info.spacing,
         sides=sides,
+        geometry=info.geometry,
     )
 
 

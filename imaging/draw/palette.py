@@ -14,10 +14,12 @@ VERMILLION: Colour = (213, 94, 0)
 PURPLE: Colour = (204, 121, 167)
 
 _FIXED = {"right_lung": SKY_BLUE, "left_lung": GREEN, "heart": VERMILLION, "thorax": YELLOW}
-_REST = (ORANGE, PURPLE, YELLOW, BLUE)
+_ALL = (ORANGE, PURPLE, YELLOW, BLUE, SKY_BLUE, GREEN, VERMILLION)
 
 
 def colours(names: list[str]) -> dict[str, Colour]:
-    """A colour per name: organs keep theirs in every picture, others take turns."""
-    free = iter([*_REST] * (1 + len(names) // len(_REST)))
-    return {name: _FIXED[name] if name in _FIXED else next(free) for name in names}
+    """A colour per name: organs keep theirs in every picture, others take turns among those left."""
+    taken = {_FIXED[name] for name in names if name in _FIXED}
+    left = [colour for colour in _ALL if colour not in taken] or list(_ALL)
+    others = [name for name in names if name not in _FIXED]
+    return {name: _FIXED[name] if name in _FIXED else left[others.index(name) % len(left)] for name in names}
