@@ -323,18 +323,44 @@ class ImageStore:
         """
         return self._blobs.mask(mask.blob)
 
-    def put_map(self, image: str, values: NDArray[Any]) -> str:
-        """Keep a map of the image's shape and return its handle.
+    def put_bits(self, image: str, bits: NDArray[np.uint8]) -> str:
+        """Keep up to eight masks of an image in one bit map and return its handle.
+
+        Args:
+            image: Image id.
+            bits: uint8, over the whole image, of its shape or coarser; bit k is set where mask k is.
 
         Raises:
             StoreError: Unknown image.
-            InputError: Another shape, or values that are not finite.
+            InputError: Another dtype, or finer than the image.
+        """
+        ref = self._entry(image).info.ref
+        if bits.dtype != np.uint8 or not _covers(bits.shape, ref):
+            raise InputError(
+                f"A bit map of this image is uint8 of at most {(ref.rows, ref.columns)}, not {bits.dtype} {bits.shape}."
+            )
+        return self._blobs.put_bits(ref.grid, bits)
+
+    def bits(self, handle: str) -> NDArray[np.uint8]:
+        """A stored bit map, read-only.
+
+        Raises:
+            StoreError: The store does not hold it.
+        """
+        return self._blobs.bits(handle)
+
+    def put_map(self, image: str, values: NDArray[Any]) -> str:
+        """Keep a map over the whole image, of its shape or coarser, and return its handle.
+
+        Raises:
+            StoreError: Unknown image.
+            InputError: Finer than the image, or values that are not finite.
         """
         ref = self._entry(image).info.ref
         array = np.asarray(values, dtype=np.float32)
-        if array.shape != (ref.rows, ref.columns) or not np.isfinite(array).all():
+        if not _covers(array.shape, ref) or not np.isfinite(array).all():
             raise InputError(
-                f"A map of this image is finite and of shape {(ref.rows, ref.columns)}, not {array.shape}."
+                f"A map of this image is finite and of at most {(ref.rows, ref.columns)}, not {array.shape}."
             )
         return self._blobs.put_map(ref.grid, array)
 
@@ -345,6 +371,11 @@ class ImageStore:
             StoreError: The store does not hold it.
         """
         return self._blobs.map(handle)
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Masks, bit maps and maps by handle."""
+        return self._blobs
 
     def derive(self, image: str, box: Box, scale: float = 1.0) -> ImageRef:
         """Register a crop of an image, enlarged `scale` times; its pixels are made when asked for.
@@ -518,3 +549,8 @@ def _alone(info: ImageInfo) -> StudyInfo:
         pixel_mm=(info.spacing.row_mm, info.spacing.column_mm) if info.spacing is not None else None,
     )
     return StudyInfo(key=f"stu-{name}", series=(one,))
+
+
+def _covers(shape: tuple[int, ...], ref: ImageRef) -> bool:
+    """Whether an array can be laid over the whole of an image without being finer than it."""
+    return len(shape) == 2 and 1 <= shape[0] <= ref.rows and 1 <= shape[1] <= ref.columns

@@ -136,7 +136,10 @@ class MaskSample(Record):
     """Which network and which view of the image, e.g. `fold2/shift`."""
     group: str
     """Samples of one group share a network."""
-    masks: dict[str, MaskRef]
+    names: tuple[str, ...] = Field(max_length=8)
+    """Concept ids of its masks."""
+    bits: str
+    """Blob handle of a uint8 map over the whole image, of its shape or coarser; bit k is set where `names[k]` is."""
 
 
 class Regions(Record):
@@ -146,7 +149,7 @@ class Regions(Record):
     masks: dict[str, MaskRef]
     samples: tuple[MaskSample, ...] = ()
     uncertainty: str | None = None
-    """Blob handle of a float32 map of shape (rows, columns), 0 sure to 1 unsure."""
+    """Blob handle of a float32 map over the whole image, of its shape or coarser; 0 sure to 1 unsure."""
     mean_uncertainty: float | None = None
     network_uncertainty: float | None = None
     """Mean uncertainty inside the masks of each network by itself, averaged over the networks: comparable for any

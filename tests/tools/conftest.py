@@ -58,6 +58,7 @@ class FakeContext:
     image_info: ImageInfo
     grey: NDArray[np.float32] | None = None
     blobs: dict[str, Mask] = field(default_factory=dict)
+    bit_maps: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     ledger: dict[str, Evidence] = field(default_factory=dict)
     derived: list[tuple[Box, float]] = field(default_factory=list)
 
@@ -83,6 +84,14 @@ class FakeContext:
             rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
             box = Box(grid="g", x0=columns[0] - 0.5, y0=rows[0] - 0.5, x1=columns[-1] + 0.5, y1=rows[-1] + 0.5)
         return MaskRef(grid="g", blob=blob, name=name, pixels=int(mask.sum()), box=box)
+
+    def bits(self, blob: str) -> NDArray[np.uint8]:
+        return self.bit_maps[blob]
+
+    def put_bits(self, image: str, bits: NDArray[np.uint8]) -> str:
+        blob = f"b{len(self.bit_maps)}"
+        self.bit_maps[blob] = bits
+        return blob
 
     def derive(self, image: str, box: Box, *, scale: float = 1.0) -> ImageRef:
         self.derived.append((box, scale))
@@ -133,9 +142,15 @@ def measure() -> Callable[..., Any]:
         def stored(arrays: Mapping[str, Mask]) -> dict[str, MaskRef]:
             return {name: ctx.put_mask(IMAGE, name, mask) for name, mask in arrays.items()}
 
+        def packed(arrays: Mapping[str, Mask]) -> str:
+            bits = np.zeros(next(iter(arrays.values())).shape, np.uint8)
+            for k, mask in enumerate(arrays.values()):
+                bits |= mask.astype(np.uint8) << k
+            return ctx.put_bits(IMAGE, bits)
+
         anatomy = Regions(
             masks=stored(masks),
-            samples=tuple(MaskSample(source=g, group=g, masks=stored(m)) for g, m in samples),
+            samples=tuple(MaskSample(source=g, group=g, names=tuple(m), bits=packed(m)) for g, m in samples),
             plausible=plausible,
             reasons=reasons,
             heart_side=heart_side,

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from secondread.schema.errors import NotMeasurable
 from secondread.schema.evidence import Regions
@@ -14,14 +15,9 @@ from secondread.schema.region import Point
 from secondread.tools.base import Context, ToolRequest
 from secondread.tools.measure.geometry import MIN_RUN, Mask, main_part, touches
 
-if TYPE_CHECKING:
-    from secondread.schema.region import MaskRef
-
 STRUCTURES = ("right_lung", "left_lung", "heart")
 LUNG_PART_SHARE = 0.1
 """A second part of a lung counts from this share of the largest: effusions and devices split lungs, noise does not."""
-SAMPLE_SIDE = 512
-"""Mask samples are thinned to at most about this many pixels a side: their spread needs no more."""
 LABELLED_SIDES = (
     "right and left are labelled by image side (right lung on the image left); a mirrored film is not excluded"
 )
@@ -181,19 +177,26 @@ def sample_spread(
     measure: Callable[[Mapping[str, Mask]], float],
     needed: Iterable[str] = STRUCTURES,
 ) -> Spread:
-    """Spread of a scale-free measure over the mask samples of a film, each thinned to `SAMPLE_SIDE`."""
+    """Spread of a scale-free measure over the mask samples of a film."""
+    return sample_spreads(regions, ctx, (measure,), needed)[0]
+
+
+def sample_spreads(
+    regions: Regions,
+    ctx: Context,
+    measures: Sequence[Callable[[Mapping[str, Mask]], float]],
+    needed: Iterable[str] = STRUCTURES,
+) -> list[Spread]:
+    """`sample_spread` of several measures, for which the samples are read and cleaned once."""
     wanted = tuple(needed)
-    values: list[tuple[str, float]] = []
-    failed = 0
+    values: list[list[tuple[str, float]]] = [[] for _ in measures]
+    failed = [0] * len(measures)
     for sample in regions.samples:
-        try:
-            values.append((sample.group, measure({n: _thinned(n, sample.masks[n], ctx) for n in wanted})))
-        except (NotMeasurable, KeyError):
-            failed += 1
-    return spread_of(values, failed)
-
-
-def _thinned(name: str, ref: "MaskRef", ctx: Context) -> Mask:
-    mask = ctx.mask(ref)
-    step = max(1, round(max(mask.shape) / SAMPLE_SIDE))
-    return clean(name, mask[::step, ::step])
+        bits = ctx.bits(sample.bits)
+        masks = {n: clean(n, (bits & np.uint8(1 << k)) != 0) for k, n in enumerate(sample.names) if n in wanted}
+        for i, measure in enumerate(measures):
+            try:
+                values[i].append((sample.group, measure(masks)))
+            except (NotMeasurable, KeyError):
+                failed[i] += 1
+    return [spread_of(v, f) for v, f in zip(values, failed, strict=True)]

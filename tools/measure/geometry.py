@@ -41,6 +41,16 @@ class Extent:
         return self.last - self.first + 1
 
 
+def window(mask: Mask) -> tuple[slice, slice]:
+    """The rows and columns that hold all of a mask; empty slices for an empty mask."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return slice(0, 0), slice(0, 0)
+    down = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(mask[down].any(axis=0))
+    return down, slice(int(columns[0]), int(columns[-1]) + 1)
+
+
 def main_part(mask: Mask, share: float = 1.0) -> Mask:
     """The largest connected part of a mask, with every other part of at least `share` of its size.
 
@@ -53,14 +63,16 @@ def main_part(mask: Mask, share: float = 1.0) -> Mask:
     """
     from scipy import ndimage
 
-    labels, count = ndimage.label(mask, structure=_FOUR_NEIGHBOURS)
+    held = window(mask)
+    labels, count = ndimage.label(mask[held], structure=_FOUR_NEIGHBOURS)
     if count <= 1:
         return np.asarray(mask, dtype=bool)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     kept = sizes >= share * sizes.max()
     kept[0] = False
-    chosen: Mask = kept[labels]
+    chosen = np.zeros(mask.shape, np.bool_)
+    chosen[held] = kept[labels]
     return chosen
 
 
@@ -73,13 +85,15 @@ def horizontal_extent(mask: Mask) -> Extent:
     Source:
         Widest transverse diameters after Danzer, Am J Med Sci 1919;157:513.
     """
-    columns = np.flatnonzero(np.count_nonzero(mask, axis=0) >= MIN_RUN)
+    down, across = window(mask)
+    held = mask[down, across]
+    columns = np.flatnonzero(np.count_nonzero(held, axis=0) >= MIN_RUN)
     if columns.size == 0:
         raise NotMeasurable("The structure is empty or too thin to have a width.")
     first, last = int(columns[0]), int(columns[-1])
-    at_first = float(np.median(np.flatnonzero(mask[:, first])))
-    at_last = float(np.median(np.flatnonzero(mask[:, last])))
-    return Extent(first, last, at_first, at_last)
+    at_first = float(np.median(np.flatnonzero(held[:, first]))) + down.start
+    at_last = float(np.median(np.flatnonzero(held[:, last]))) + down.start
+    return Extent(first + across.start, last + across.start, at_first, at_last)
 
 
 def vertical_extent(mask: Mask) -> Extent:

@@ -7,10 +7,11 @@ from secondread.tools.base import Card, Context, tool
 from secondread.tools.measure.chest_masks import (
     ChestMasks,
     ChestRequest,
+    Spread,
     aspect_caveat,
     border_caveats,
     chest_masks,
-    sample_spread,
+    sample_spreads,
     side_caveat,
 )
 from secondread.tools.measure.geometry import Mask, horizontal_extent, vertical_extent
@@ -51,7 +52,9 @@ def width_asymmetry(masks: Mapping[str, Mask]) -> float:
 def inspiration(request: ChestRequest, ctx: Context) -> Measurements:
     """Hints at depth of inspiration (lung height over thorax width) and at a turned patient (width asymmetry)."""
     film = chest_masks(request, ctx, LUNGS)
-    spread = sample_spread(film.regions, ctx, width_asymmetry, LUNGS)
+    spread, of_height = sample_spreads(
+        film.regions, ctx, (width_asymmetry, lambda masks: height_over_width(masks, film.row_to_column)), LUNGS
+    )
     turned = Measurement(
         name=OBLIQUITY,
         value=width_asymmetry(film.masks),
@@ -66,10 +69,10 @@ def inspiration(request: ChestRequest, ctx: Context) -> Measurements:
             *spread.caveats(),
         ),
     )
-    return Measurements(items=(_breath(film, ctx), turned))
+    return Measurements(items=(_breath(film, of_height), turned))
 
 
-def _breath(film: ChestMasks, ctx: Context) -> Measurement:
+def _breath(film: ChestMasks, spread: Spread) -> Measurement:
     if film.info.squeezed:
         return Measurement(
             name=INSPIRATION,
@@ -77,7 +80,6 @@ def _breath(film: ChestMasks, ctx: Context) -> Measurement:
             not_measurable="the film has lost its aspect ratio, so height and width do not compare",
         )
     aspect = aspect_caveat(film.info)
-    spread = sample_spread(film.regions, ctx, lambda m: height_over_width(m, film.row_to_column), LUNGS)
     return Measurement(
         name=INSPIRATION,
         value=height_over_width(film.masks, film.row_to_column),

@@ -10,7 +10,7 @@ from secondread.tools.measure.chest_masks import (
     aspect_caveat,
     border_caveats,
     chest_masks,
-    sample_spread,
+    sample_spreads,
     side_caveat,
 )
 from secondread.tools.measure.geometry import Mask, horizontal_extent, vertical_extent
@@ -73,9 +73,9 @@ def lung_symmetry(request: ChestRequest, ctx: Context) -> Measurements:
     """Right lung compared with left lung: ratios of width, height and area."""
     film = chest_masks(request, ctx, LUNGS)
     aspect = aspect_caveat(film.info)
+    spreads = sample_spreads(film.regions, ctx, [measure for measure, _ in MEASURES.values()], LUNGS)
     items = []
-    for name, (measure, sides) in MEASURES.items():
-        spread = sample_spread(film.regions, ctx, measure, LUNGS)
+    for (name, (measure, sides)), spread in zip(MEASURES.items(), spreads, strict=True):
         squeezed = [f"{aspect}; {EITHER_WAY}"] if aspect and name != "lung_width_ratio" else []
         value = measure(film.masks)
         items.append(

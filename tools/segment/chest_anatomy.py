@@ -83,7 +83,7 @@ class ChestAnatomy(Tool):
         return [self._one(request, ctx, networks) for request in requests]
 
     def _one(self, request: AnatomyRequest, ctx: Context, networks: "dict[int, ChestAnatomyNet]") -> Any:
-        from secondread.tools.segment.inference import segment
+        from secondread.tools.segment.inference import STRUCTURES, segment
 
         try:
             if request.image is None:
@@ -96,7 +96,8 @@ class ChestAnatomy(Tool):
             MaskSample(
                 source=f"fold{sample.member}/{sample.look}",
                 group=f"fold{sample.member}",
-                masks={name: ctx.put_mask(image, name, mask) for name, mask in sample.masks.items()},
+                names=STRUCTURES,
+                bits=ctx.put_bits(image, sample.bits),
             )
             for sample in found.samples
         )

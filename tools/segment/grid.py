@@ -1,13 +1,9 @@
-"""The square grid the chest anatomy networks see, and the way back to the film."""
+"""The square grid the chest anatomy networks see, and how a film lies in it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import torch
 
 GRID = 256
 """Rows and columns of the network input."""
@@ -82,14 +78,3 @@ def to_grid(pixels: NDArray[np.float32], size: int = GRID) -> NDArray[np.float32
         film = functional.interpolate(film, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
     result: NDArray[np.float32] = film[0, 0].numpy()
     return stretch(result)
-
-
-def from_grid(maps: "torch.Tensor", rows: int, columns: int) -> "torch.Tensor":
-    """Maps of shape (n, channels, size, size) on the grid of the film, shape (n, channels, rows, columns)."""
-    from torch.nn import functional
-
-    where = place(rows, columns)
-    full = functional.interpolate(
-        maps, size=(where.padded_rows, where.padded_columns), mode="bilinear", align_corners=False
-    )
-    return full[..., where.top : where.top + rows, where.left : where.left + columns]

@@ -8,15 +8,17 @@ samples of one network tells how it bears such changes; between networks, how it
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secondread.schema.errors import NotApplicable, ToolUnavailable
-from secondread.tools.segment.grid import GRID, from_grid, to_grid
+from secondread.tools.segment.enlarge import enlarge, enlarge_classes
+from secondread.tools.segment.grid import GRID, to_grid
 from secondread.tools.segment.plausible import HeartSide, judge
-from secondread.tools.segment.postprocess import STRUCTURES, clean, masks_of, winner
+from secondread.tools.segment.postprocess import STRUCTURES, clean, masks_of
 
 if TYPE_CHECKING:
     import torch
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from secondread.tools.segment.network import ChestAnatomyNet
 
 SAMPLE_SIDE = 512
-"""Samples of larger films are made at this long side and enlarged, which bounds their cost."""
-
+"""Samples, and what is judged of the masks of larger films, have this long side, which bounds their cost."""
+Probabilities = NDArray[np.float32]
+"""Of background, right lung, left lung and heart, shape (4, 256, 256)."""
 
 CLASS_WEIGHTS = (1.0, 1.25, 1.25, 0.6)
 """Factors on the probabilities of background, right lung, left lung and heart before the most probable class is taken.
@@ -69,12 +72,24 @@ class Sample:
     Attributes:
         member: Number of the network.
         look: Name of the look.
-        masks: Structure name to bool mask on the grid of the film.
+        classes: uint8 over the whole film, of its shape or of a long side of `SAMPLE_SIDE`: 0 background, k for
+            `STRUCTURES[k - 1]`.
     """
 
     member: int
     look: str
-    masks: dict[str, NDArray[np.bool_]]
+    classes: NDArray[np.uint8]
+
+    @property
+    def bits(self) -> NDArray[np.uint8]:
+        """The classes with bit k - 1 set for class k."""
+        found: NDArray[np.uint8] = (np.uint8(1) << self.classes) >> np.uint8(1)
+        return found
+
+    @property
+    def masks(self) -> dict[str, NDArray[np.bool_]]:
+        """Structure name to bool mask, of the shape of `classes`."""
+        return masks_of(self.classes)
 
 
 @dataclass(frozen=True)
@@ -84,8 +99,8 @@ class AnatomyResult:
     Attributes:
         masks: `right_lung` (image left), `left_lung` (image right) and `heart`, bool, on the grid of the film; they do
             not overlap, the lungs leave the heart out.
-        uncertainty: float32 on the grid of the film: entropy of the mean class probability, 0 sure to 1 (all classes
-            equally probable).
+        uncertainty: float32 over the whole film, of its shape or of a long side of `GRID`, as fine as the networks saw
+            it: entropy of the mean class probability, 0 sure to 1 (all classes equally probable).
         mean_uncertainty: Its mean inside the three masks, 1.0 when nothing was found.
         network_uncertainty: The same of each network by itself, averaged over the networks.
         samples: One per network and look.
@@ -193,13 +208,21 @@ def _matrix(look: Look, *, inverse: bool) -> list[list[float]]:
     return [[a, b, -(a * tx + b * ty)], [d, e, -(d * tx + e * ty)]]
 
 
-def _warp(maps: "torch.Tensor", look: Look, *, inverse: bool, padding: str) -> "torch.Tensor":
+@lru_cache(maxsize=32)
+def _positions(look: Look, inverse: bool) -> "torch.Tensor":
+    """Sampling positions of a look, shape (1, 256, 256, 2)."""
     import torch
     from torch.nn import functional
 
     theta = torch.tensor([_matrix(look, inverse=inverse)], dtype=torch.float32)
-    grid = functional.affine_grid(theta, [1, 1, GRID, GRID], align_corners=False)
-    return functional.grid_sample(maps, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return functional.affine_grid(theta, [1, 1, GRID, GRID], align_corners=False)
+
+
+def _warp(maps: "torch.Tensor", look: Look, *, inverse: bool, padding: str) -> "torch.Tensor":
+    from torch.nn import functional
+
+    positions = _positions(look, inverse)
+    return functional.grid_sample(maps, positions, mode="bilinear", padding_mode=padding, align_corners=False)
 
 
 def _show(film: "torch.Tensor", look: Look) -> "torch.Tensor":
@@ -209,62 +232,64 @@ def _show(film: "torch.Tensor", look: Look) -> "torch.Tensor":
     return _warp(film, look, inverse=False, padding="zeros").clamp(0, 1) ** look.gamma
 
 
-def _back(maps: "torch.Tensor", looks: Sequence[Look]) -> "torch.Tensor":
-    """Probabilities of all looks on the plain grid; what a look has pushed out of view repeats its border."""
-    import torch
-
-    return torch.cat(
-        [
-            maps[i : i + 1] if look == Look(look.name) else _warp(maps[i : i + 1], look, inverse=True, padding="border")
-            for i, look in enumerate(looks)
-        ]
-    )
+def _back(maps: "torch.Tensor", looks: Sequence[Look]) -> list[Probabilities]:
+    """Probabilities of each look on the plain grid; what a look has pushed out of view repeats its border."""
+    return [
+        (
+            maps[i] if look == Look(look.name) else _warp(maps[i : i + 1], look, inverse=True, padding="border")[0]
+        ).numpy()
+        for i, look in enumerate(looks)
+    ]
 
 
 def _finish(
-    rows: int, columns: int, used: Sequence[int], looks: Sequence[Look], maps: "list[torch.Tensor]"
+    rows: int, columns: int, used: Sequence[int], looks: Sequence[Look], maps: Sequence[Sequence[Probabilities]]
 ) -> AnatomyResult:
-    """Clean masks, samples and uncertainty on the grid of the film from probabilities per network and look."""
-    import torch
+    """Clean masks, samples and uncertainty from probabilities per network and look, which are overwritten.
 
-    every = torch.cat(maps) * torch.tensor(CLASS_WEIGHTS)[:, None, None]
-    every = every / every.sum(1, keepdim=True)
-    mean = every.mean(0)
+    Map by map and in numpy: arrays stay in the processor's cache, and many short operations on all threads would cost
+    more in waiting for each other than they gain.
+    """
+    weights = np.array(CLASS_WEIGHTS, np.float32)[:, None, None]
+    small = _at_most(rows, columns, SAMPLE_SIDE)
+    samples: list[Sample] = []
+    mean, alone = np.zeros((len(CLASS_WEIGHTS), GRID, GRID), np.float32), np.zeros((GRID, GRID), np.float32)
+    for member, of_member in zip(used, maps, strict=True):
+        together = np.zeros_like(mean)
+        for look, found in zip(looks, of_member, strict=True):
+            found *= weights
+            found /= found.sum(0)
+            together += found
+            samples.append(Sample(member, look.name, enlarge_classes(*clean(found), *small)))
+        mean += together
+        alone += _entropy(together / np.float32(len(looks)))
+    mean /= np.float32(len(used) * len(looks))
+    alone /= np.float32(len(used))
+    whole = clean(mean)
+    classes = enlarge_classes(*whole, *small)
+    inside = np.flatnonzero(classes)
     entropy = _entropy(mean)
-    alone = torch.stack([_entropy(one.mean(0)) for one in torch.split(every, len(looks))]).mean(0)
-    whole = _winners(torch.from_numpy(clean(mean.numpy()))[None], rows, columns)[0]
-    shrink = min(1.0, SAMPLE_SIDE / max(rows, columns))
-    small = max(1, round(rows * shrink)), max(1, round(columns * shrink))
-    cleaned = torch.from_numpy(np.stack([clean(one) for one in every.numpy()]))
-    winners = _winners(cleaned, *small)
-    if small != (rows, columns):
-        pick_rows = ((np.arange(rows) + 0.5) * small[0] / rows).astype(np.intp)
-        pick_columns = ((np.arange(columns) + 0.5) * small[1] / columns).astype(np.intp)
-        winners = winners[:, pick_rows][:, :, pick_columns]
-    samples = [
-        Sample(member, look.name, masks_of(winners[i * len(looks) + j]))
-        for i, member in enumerate(used)
-        for j, look in enumerate(looks)
-    ]
-    masks = masks_of(whole)
-    uncertainty = from_grid(entropy[None, None], rows, columns)[0, 0].contiguous().numpy()
-    inside = masks["right_lung"] | masks["left_lung"] | masks["heart"]
-    unsure = float(uncertainty[inside].mean()) if inside.any() else 1.0
-    alone_inside = from_grid(alone[None, None], rows, columns)[0, 0].contiguous().numpy()[inside]
-    unsure_alone = float(alone_inside.mean()) if inside.any() else 1.0
-    plausible, reasons, side = judge(masks, unsure)
+    unsure, unsure_alone = (
+        float(enlarge(values, *small).ravel()[inside].mean()) if inside.size else 1.0 for values in (entropy, alone)
+    )
+    plausible, reasons, side = judge(masks_of(classes), unsure)
+    masks = masks_of(classes if small == (rows, columns) else enlarge_classes(*whole, rows, columns))
+    uncertainty = enlarge(entropy, *_at_most(rows, columns, GRID))
     return AnatomyResult(masks, uncertainty, unsure, unsure_alone, samples, plausible, reasons, side)
 
 
-def _entropy(probabilities: "torch.Tensor") -> "torch.Tensor":
+def _at_most(rows: int, columns: int, side: int) -> tuple[int, int]:
+    """The shape of a film, shrunk to a long side of `side` when it is larger."""
+    shrink = min(1.0, side / max(rows, columns))
+    return max(1, round(rows * shrink)), max(1, round(columns * shrink))
+
+
+def _entropy(probabilities: Probabilities) -> NDArray[np.float32]:
     """Entropy over the classes of (4, rows, columns), 0 sure to 1 all equally probable."""
-    scaled: torch.Tensor = -(probabilities * probabilities.clamp_min(1e-7).log()).sum(0) / math.log(len(probabilities))
+    terms = np.log(np.maximum(probabilities, np.float32(1e-7)))
+    terms *= probabilities
+    scaled: NDArray[np.float32] = terms.sum(0) / np.float32(-math.log(len(probabilities)))
     return scaled
-
-
-def _winners(probabilities: "torch.Tensor", rows: int, columns: int) -> NDArray[np.uint8]:
-    """Most probable class per pixel of the film, uint8, shape (n, rows, columns); map by map, which bounds memory."""
-    return np.stack([winner(from_grid(p[None], rows, columns)[0].numpy()) for p in probabilities])
 
 
 __all__ = ["LOOKS", "STRUCTURES", "AnatomyResult", "Look", "Sample", "segment", "segment_batch"]

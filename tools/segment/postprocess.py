@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from secondread.tools.measure.geometry import window
+
 STRUCTURES = ("right_lung", "left_lung", "heart")
 """In the order of the network's classes 1, 2, 3."""
 
@@ -38,43 +40,72 @@ def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return result
 
 
-def holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Background that is wholly enclosed by the mask."""
+def holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Background that is wholly enclosed by the mask; None when there is none."""
     from scipy import ndimage
 
-    pieces, count = ndimage.label(~np.pad(mask, 1))
+    around = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), np.bool_)
+    np.logical_not(mask, out=around[1:-1, 1:-1])
+    pieces, count = ndimage.label(around)
     if count <= 1:
-        return np.zeros_like(mask)
+        return None
     result: NDArray[np.bool_] = (pieces > 1)[1:-1, 1:-1]
     return result
 
 
-def clean(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def clean(probabilities: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Probabilities whose most probable class has one piece per structure and no holes.
 
     Args:
         probabilities: Shape (4, rows, columns), background first, sum 1.
 
     Returns:
-        A copy. Outside the largest piece of a structure its probability is moved to the background; in a hole that is
-        background all of it goes to the structure around. Values, not masks, are cleaned, so that enlarging them
-        to the grid of the film keeps smooth borders.
+        The probabilities (those given, when nothing is to be cleaned, else a copy), and their `winner`. Outside the
+        largest piece of a structure its probability is moved to the background; in a hole that is background all of it
+        goes to the structure around. Values, not masks, are cleaned, so that enlarging them to the grid of the film
+        keeps smooth borders.
     """
-    found = probabilities.copy()
+    found = probabilities
     classes = winner(found)
-    for k in (1, 2, 3):
-        mask = classes == k
-        stray = mask & ~largest_piece(mask)
-        if stray.any():
+    strays = [(k, stray) for k in (1, 2, 3) if (stray := _stray(classes == k)) is not None]
+    if strays:
+        found = found.copy()
+        for k, stray in strays:
             found[0][stray] += found[k][stray]
             found[k][stray] = 0.0
-    classes = winner(found)
-    for k in (1, 2, 3):
-        hole = holes(classes == k) & (classes == 0)
-        if hole.any():
+        classes = winner(found)
+    enclosed = [(k, hole) for k in (1, 2, 3) if (hole := _hole(classes, k)) is not None]
+    if enclosed:
+        found = found.copy() if found is probabilities else found
+        for k, hole in enclosed:
             found[:, hole] = 0.0
             found[k][hole] = 1.0
-    return found
+            classes[hole] = k
+    return found, classes
+
+
+def _stray(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """What lies outside the largest piece of a mask; None when it is one piece."""
+    part = window(mask)
+    inside = mask[part]
+    largest = largest_piece(inside)
+    if largest is inside:
+        return None
+    stray = np.zeros_like(mask)
+    stray[part] = inside & ~largest
+    return stray
+
+
+def _hole(classes: NDArray[np.uint8], k: int) -> NDArray[np.bool_] | None:
+    """Background that class k encloses; None when there is none."""
+    mask = classes == k
+    part = window(mask)
+    inside = holes(mask[part])
+    if inside is None:
+        return None
+    hole = np.zeros_like(mask)
+    hole[part] = inside & (classes[part] == 0)
+    return hole if hole.any() else None
 
 
 def masks_of(classes: NDArray[np.uint8]) -> dict[str, NDArray[np.bool_]]:

@@ -22,6 +22,7 @@ class Lender:
     networks: Any
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     maps: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    samples: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def pixels(self, image: str) -> NDArray[np.float32]:
         return self.films[image]
@@ -35,8 +36,11 @@ class Lender:
         self.masks[f"m{len(self.masks)}"] = mask
         return MaskRef(grid=image, blob=f"m{len(self.masks) - 1}", name=name, pixels=int(mask.sum()))
 
+    def put_bits(self, image: str, bits: NDArray[np.uint8]) -> str:
+        self.samples[f"b{len(self.samples)}"] = bits
+        return f"b{len(self.samples) - 1}"
+
     def put_map(self, image: str, values: NDArray[np.float32]) -> str:
-        assert values.shape == self.films[image].shape
         self.maps[f"u{len(self.maps)}"] = values
         return f"u{len(self.maps) - 1}"
 
@@ -57,7 +61,13 @@ def test_regions_hold_masks_samples_and_uncertainty(lender: Lender) -> None:
     assert set(found.masks) == {"right_lung", "left_lung", "heart"}
     assert len(found.samples) == len(lender.networks) * len(LOOKS)
     assert {s.group for s in found.samples} == {f"fold{m}" for m in lender.networks}
-    assert found.uncertainty is not None and lender.maps[found.uncertainty].shape == (300, 360)
+    assert found.uncertainty is not None and lender.maps[found.uncertainty].shape == (213, 256)
+    for sample in found.samples:
+        bits = lender.samples[sample.bits]
+        assert sample.names == tuple(found.masks) and bits.shape == (300, 360) and set(np.unique(bits)) == {0, 1, 2, 4}
+        for k, name in enumerate(sample.names):
+            whole = lender.masks[found.masks[name].blob]
+            assert (whole & (bits >> k & 1).astype(bool)).sum() > 0.75 * whole.sum()
     assert found.mean_uncertainty is not None and 0 < found.mean_uncertainty < 0.5
     assert "right lung" in ChestAnatomy().summarise(found)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
-from secondread.tools.segment.grid import GRID, from_grid, place, stretch, to_grid
+from secondread.tools.segment.enlarge import enlarge
+from secondread.tools.segment.grid import GRID, place, stretch, to_grid
 
 
 def test_stretch_ignores_scale_and_offset_of_the_grey_values() -> None:
@@ -32,7 +32,7 @@ def test_a_position_survives_the_way_to_the_grid_and_back(shape: tuple[int, int]
     film = np.exp(-(((x / columns - 0.3) * 8) ** 2) - ((y / rows - 0.6) * 8) ** 2).astype(np.float32)
     grid = to_grid(film)
     assert grid.shape == (GRID, GRID)
-    back = from_grid(torch.from_numpy(grid)[None, None], rows, columns)[0, 0].numpy()
+    back = enlarge(grid, rows, columns)
     assert back.shape == shape
     for axis, size in ((0, rows), (1, columns)):
         where = np.arange(size)

@@ -19,6 +19,11 @@ def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return 2 * float((a & b).sum()) / float(a.sum() + b.sum())
 
 
+def fitting(shape: tuple[int, int], side: int) -> tuple[int, int]:
+    shrink = min(1, side / max(shape))
+    return round(shape[0] * shrink), round(shape[1] * shrink)
+
+
 class Halves(torch.nn.Module):
     """Dark pixels are lung, by half of the image; bright ones are heart. Exactly symmetric."""
 
@@ -64,9 +69,9 @@ def test_drawn_chest_is_found_on_its_own_grid(shape: tuple[int, int], networks: 
         assert found.masks[name].shape == shape and found.masks[name].dtype == bool
         assert overlap(found.masks[name], mask) > 0.85, name
     assert found.plausible and found.heart_side == "image_right"
-    assert found.uncertainty.shape == shape and 0 <= found.uncertainty.min() <= found.uncertainty.max() <= 1
+    assert max(found.uncertainty.shape) == 256 and 0 <= found.uncertainty.min() <= found.uncertainty.max() <= 1
     assert len(found.samples) == len(networks) * len(LOOKS)
-    assert all(m.shape == shape for s in found.samples for m in s.masks.values())
+    assert {s.classes.shape for s in found.samples} == {fitting(shape, 512)}
 
 
 def test_a_mirrored_chest_says_so_and_names_sides_by_the_image(networks: Any, chest: Any) -> None:
@@ -95,7 +100,8 @@ def test_exposure_and_size_hardly_change_the_masks(networks: Any, chest: Any) ->
     for name, mask in usual.masks.items():
         assert overlap(mask, dim.masks[name]) > 0.98
         assert overlap(mask, large.masks[name][1::3, 1::3]) > 0.97
-        assert overlap(large.samples[0].masks[name], large.masks[name]) > 0.9
+        thinned = large.masks[name][1::3, 1::3]
+        assert overlap(large.samples[0].masks[name], thinned) > 0.9
 
 
 @pytest.mark.parametrize("make", ["black", "noise", "ramp"])

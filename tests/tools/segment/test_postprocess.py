@@ -18,8 +18,11 @@ def drawn() -> NDArray[np.float32]:
 
 
 def test_stray_pieces_go_and_holes_close() -> None:
-    found = clean(drawn())
-    masks = masks_of(found.argmax(0).astype(np.uint8))
+    given = drawn()
+    found, classes = clean(given)
+    assert np.array_equal(given, drawn())
+    assert np.array_equal(classes, found.argmax(0))
+    masks = masks_of(classes)
     assert masks["right_lung"].sum() == 200
     assert not masks["right_lung"][35:, 35:].any()
     assert masks["heart"].sum() == 16
@@ -29,7 +32,9 @@ def test_stray_pieces_go_and_holes_close() -> None:
 
 def test_masks_never_overlap() -> None:
     noise = np.random.default_rng(3).dirichlet([0.4] * 4, (30, 30)).transpose(2, 0, 1).astype(np.float32)
-    masks = masks_of(clean(noise).argmax(0).astype(np.uint8))
+    found, classes = clean(noise)
+    assert np.array_equal(classes, found.argmax(0))
+    masks = masks_of(classes)
     assert sum(m.astype(int) for m in masks.values()).max() <= 1  # type: ignore[union-attr]  # the sum is an array
     for mask in masks.values():
         assert (largest_piece(mask) == mask).all()
@@ -38,8 +43,16 @@ def test_masks_never_overlap() -> None:
 def test_empty_masks_are_left_alone() -> None:
     empty = np.zeros((5, 5), bool)
     assert not largest_piece(empty).any()
-    assert not holes(empty).any()
-    assert not holes(~empty).any()
+    assert holes(empty) is None
+    assert holes(~empty) is None
+    found, classes = clean(np.eye(4, dtype=np.float32)[np.zeros((5, 5), int)].transpose(2, 0, 1).copy())
+    assert not classes.any() and (found[0] == 1).all()
+
+
+def test_what_is_clean_already_is_not_copied() -> None:
+    once, _ = clean(drawn())
+    again, _ = clean(once)
+    assert again is once
 
 
 def test_winner_is_argmax_with_ties_to_the_lower_class() -> None:
