@@ -17,7 +17,7 @@ from secondread.schema.region import Box, Cuboid, Point, Polygon
 from secondread.schema.study import Plane, PlaneGeometry
 
 if TYPE_CHECKING:
-    from secondread.imaging.volume.volume import Volume
+    from secondread.imaging.volume.grid import Grid
 
 Floats = NDArray[np.float64]
 
@@ -138,7 +138,7 @@ def bounding_cuboid(mask: NDArray[np.bool_], grid: str, name: str = "") -> Cuboi
     return Cuboid(grid=grid, low=(i0, j0, k0), high=(i1, j1, k1), name=name)
 
 
-def cuboid_on_slice(cuboid: Cuboid, volume: "Volume", plane: Plane, index0: int, grid: str) -> Box | None:
+def cuboid_on_slice(cuboid: Cuboid, volume: "Grid", plane: Plane, index0: int, grid: str) -> Box | None:
     """Where a box of voxels cuts a displayed slice; None when it does not reach the slice's centre plane.
 
     Args:

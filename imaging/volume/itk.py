@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from secondread.imaging.volume import metaimage, nrrd
 from secondread.imaging.volume.beside import TextHeader, data_content
 from secondread.imaging.volume.content import Content, check_voxels
+from secondread.imaging.volume.grid import as_affine, spacing_of
 from secondread.imaging.volume.orientation import affine_fault
-from secondread.imaging.volume.volume import Volume, as_affine, spacing_of
+from secondread.imaging.volume.volume import Volume
 from secondread.imaging.volume.voxels import HeldVoxels, MappedVoxels, VoxelSource
 from secondread.schema.errors import UnreadableImage, UsageError
 from secondread.schema.study import VolumeInfo

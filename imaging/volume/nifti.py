@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.imaging.volume.content import Content, check_voxels
+from secondread.imaging.volume.grid import as_affine, spacing_of
 from secondread.imaging.volume.orientation import affine_fault
-from secondread.imaging.volume.volume import Volume, as_affine, spacing_of
+from secondread.imaging.volume.volume import Volume
 from secondread.imaging.volume.voxels import HeldVoxels, MappedVoxels, VoxelSource
 from secondread.schema.errors import UnreadableImage, UnsupportedImage, UsageError
 from secondread.schema.study import VolumeInfo

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from secondread.imaging.volume.volume import Volume, as_affine, spacing_of
+from secondread.imaging.volume.grid import as_affine, spacing_of
+from secondread.imaging.volume.volume import Volume
 from secondread.schema.errors import NotApplicable, SecondReadError, UnreadableImage
 from secondread.schema.study import VolumeInfo
 

@@ -62,15 +62,31 @@ def survey(voxels: VoxelSource, scale: NDArray[np.float64], affine: NDArray[np.f
     step = max(1, round((count / SAMPLE) ** (1 / 3)))
     not_finite = 0
     samples: list[NDArray[np.float32]] = []
+    exceeding = _may_exceed(voxels.dtype, scale)
     for k in range(voxels.shape[2]):
         slab = np.ascontiguousarray(voxels.read_slab(k).T)
         digest.update(_little_endian(slab).data)
-        bad = slab.size - int(np.count_nonzero(np.isfinite(slab))) if slab.dtype.kind == "f" else 0
-        not_finite += bad
+        if exceeding:
+            not_finite += slab.size - int(np.count_nonzero(np.isfinite(_scaled(slab, scale[k]))))
         if k % step == 0:
-            values = (slab[::step, ::step].astype(np.float64) * scale[k, 0] + scale[k, 1]).astype(np.float32)
-            samples.append(values[np.isfinite(values)] if slab.dtype.kind == "f" else values.ravel())
+            values = _scaled(slab[::step, ::step], scale[k]).ravel()
+            samples.append(values[np.isfinite(values)] if exceeding else values)
     return Survey(f"vol-{digest.hexdigest()}", not_finite, *_range(np.concatenate(samples)))
+
+
+def _may_exceed(dtype: np.dtype[Any], scale: NDArray[np.float64]) -> bool:
+    """Whether values of this dtype and scale can be something else than finite float32."""
+    if dtype.kind == "f":
+        return True
+    if dtype.kind == "b":
+        return False
+    largest = max(abs(float(np.iinfo(dtype).min)), float(np.iinfo(dtype).max))
+    return bool((np.abs(scale[:, 0]) * largest + np.abs(scale[:, 1]) > np.finfo(np.float32).max).any())
+
+
+def _scaled(slab: NDArray[Any], scale: NDArray[np.float64]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(slab.astype(np.float64) * scale[0] + scale[1], np.float32)
 
 
 def _range(values: NDArray[np.float32]) -> tuple[float, float, float, float, float]:
