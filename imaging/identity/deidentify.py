@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from secondread.imaging.dicom.values import text
+from secondread.imaging.export.source import is_dicom
 from secondread.imaging.identity.clean import clean
 from secondread.imaging.identity.pseudonyms import Pseudonyms
 from secondread.imaging.limits import MAX_BYTES
@@ -21,6 +22,11 @@ from secondread.schema.errors import SecondReadError, UnreadableImage, Unsupport
 DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP class of DICOMDIR: a list of names, of no use beside renamed files."""
 
+
+TextInPixels = Literal["ignore", "warn", "mask"]
+
+_OFTEN_WRITTEN = frozenset(("US", "IVUS", "BDUS", "ES", "XC", "GM", "OT", "SC", "DOC", "XA", "RF"))
+"""Modalities whose devices write names into the pixels, with secondary captures."""
 
 _MARKS = ("SOPClassUID", "SOPInstanceUID", "Modality", "PixelData", "StudyInstanceUID")
 """A file without preamble that has one of these is DICOM."""
@@ -79,7 +85,7 @@ def deidentify(
     out: str | os.PathLike[str],
     *,
     keep_dates_relative: bool = False,
-    mask_text: bool = False,
+    text_in_pixels: TextInPixels = "ignore",
     jobs: int = 1,
     key: bytes | None = None,
 ) -> Report:
@@ -92,7 +98,8 @@ def deidentify(
         source: A DICOM file, a folder (read with its sub-folders) or a zip archive.
         out: Folder to write to; missing or empty, and not inside the source.
         keep_dates_relative: Move all dates of a patient by one number of days in place of removing them.
-        mask_text: Look for text in the pixels and paint over it; such files get new, uncompressed pixels.
+        text_in_pixels: `warn` looks for text in the pixels and lists the files that show some; `mask` paints over it,
+            and such files get new, uncompressed pixels; `ignore` goes by the header alone.
         jobs: Processes to use.
         key: Secret of the stand-ins; the same key gives the same ones. None: a new one that is not kept.
 
@@ -102,16 +109,18 @@ def deidentify(
     Raises:
         UsageError: `out` is not empty, lies inside the source, or cannot be written.
         UnreadableImage: The source does not exist or cannot be read.
-        ToolUnavailable: `mask_text` without the extra `ocr`.
+        ToolUnavailable: Text is to be looked for, but the extra `ocr` is not installed.
     """
     target = _prepared(Path(source), Path(out))
     entries = list(_entries(os.fspath(source)))
-    if mask_text:
+    if text_in_pixels != "ignore":
         from secondread.imaging.identity.burned_in import check_installed
 
         check_installed()
     names = Pseudonyms(key) if key is not None else Pseudonyms.fresh()
-    work = partial(_one, out=target, names=names, keep_dates_relative=keep_dates_relative, mask_text=mask_text)
+    work = partial(
+        _one, out=target, names=names, keep_dates_relative=keep_dates_relative, text_in_pixels=text_in_pixels
+    )
     report = Report()
     for outcome in _run(work, entries, jobs):
         (getattr(report, outcome.kind)).append(outcome.value)
@@ -149,7 +158,7 @@ def _prepared(source: Path, out: Path) -> Path:
 
 
 def _entries(source: str) -> Iterator[_Entry]:
-    """Files of the source in a fixed order; links out of a folder are not followed."""
+    """Files of the source in a fixed order; linked folders are not followed."""
     if os.path.isdir(source):
         for folder, folders, files in os.walk(source):
             folders.sort()
@@ -158,7 +167,7 @@ def _entries(source: str) -> Iterator[_Entry]:
                 if os.path.isfile(path):
                     yield _Entry(path)
         return
-    if zipfile.is_zipfile(source):
+    if not is_dicom(source) and zipfile.is_zipfile(source):
         try:
             with zipfile.ZipFile(source) as archive:
                 members = sorted(info.filename for info in archive.infolist() if not info.is_dir())
@@ -180,7 +189,9 @@ def _run(work: Any, entries: list[_Entry], jobs: int) -> Iterable[_Outcome]:
         return list(pool.map(work, entries, chunksize=max(1, min(16, len(entries) // jobs))))
 
 
-def _one(entry: _Entry, *, out: Path, names: Pseudonyms, keep_dates_relative: bool, mask_text: bool) -> _Outcome:
+def _one(
+    entry: _Entry, *, out: Path, names: Pseudonyms, keep_dates_relative: bool, text_in_pixels: TextInPixels
+) -> _Outcome:
     """Clean one file; every failure becomes an outcome."""
     try:
         with quiet():
@@ -190,7 +201,9 @@ def _one(entry: _Entry, *, out: Path, names: Pseudonyms, keep_dates_relative: bo
                 return _Outcome("skipped", Problem(entry.name, "It is not a DICOM file."))
             if text(ds, "SOPClassUID") == DIRECTORY or "DirectoryRecordSequence" in ds:
                 return _Outcome("skipped", Problem(entry.name, "A DICOMDIR lists names of files; it is not copied."))
-            warning = cleaned_in_place(ds, names, keep_dates_relative=keep_dates_relative, mask_text=mask_text)
+            warning = cleaned_in_place(
+                ds, names, keep_dates_relative=keep_dates_relative, text_in_pixels=text_in_pixels
+            )
             path = _placed(ds, out, names)
             _write(ds, path)
         return _Outcome("written", path, Problem(entry.name, warning) if warning else None)
@@ -202,7 +215,9 @@ def _one(entry: _Entry, *, out: Path, names: Pseudonyms, keep_dates_relative: bo
         return _Outcome("failed", Problem(entry.name, "Its DICOM data cannot be read or written whole."))
 
 
-def cleaned_in_place(ds: Any, names: Pseudonyms, *, keep_dates_relative: bool = False, mask_text: bool = False) -> str:
+def cleaned_in_place(
+    ds: Any, names: Pseudonyms, *, keep_dates_relative: bool = False, text_in_pixels: TextInPixels = "ignore"
+) -> str:
     """Clean a whole data set: elements, meta information, and on request its pixels.
 
     Returns:
@@ -219,14 +234,11 @@ def cleaned_in_place(ds: Any, names: Pseudonyms, *, keep_dates_relative: bool = 
 
     if "EncapsulatedDocument" in ds:
         raise UnsupportedImage("It is a document inside DICOM, which cannot be cleaned.")
-    told = text(ds, "BurnedInAnnotation").upper()
-    masked = 0
-    if mask_text:
-        from secondread.imaging.identity.burned_in import mask_pixels
-
-        masked = mask_pixels(ds)
+    told = text(ds, "BurnedInAnnotation").upper() == "YES"
+    suspect = text(ds, "Modality").upper() in _OFTEN_WRITTEN or "ConversionType" in ds
+    places = _text(ds, text_in_pixels)
     done = clean(ds, names, keep_dates_relative=keep_dates_relative)
-    options = [*done.options, *(["CleanPixelDataOption"] if mask_text and "PixelData" in ds else [])]
+    options = [*done.options, *(["CleanPixelDataOption"] if text_in_pixels == "mask" and "PixelData" in ds else [])]
     ds.PatientIdentityRemoved = "YES"
     ds.DeidentificationMethod = f"secondread {own_version()}, PS3.15 basic profile"[:64]
     items = []
@@ -238,9 +250,22 @@ def cleaned_in_place(ds: Any, names: Pseudonyms, *, keep_dates_relative: bool = 
     ds.DeidentificationMethodCodeSequence = Sequence(items)
     ds.LongitudinalTemporalInformationModified = "MODIFIED" if keep_dates_relative else "REMOVED"
     _meta(ds, names)
-    if told == "YES" and not masked:
+    if text_in_pixels == "warn" and places:
+        return f"Its pixels show text in {'one place' if places == 1 else f'{places} places'}."
+    if told and not (text_in_pixels == "mask" and places):
         return "The header says that the pixels show identifying text; none was painted over."
+    if suspect and text_in_pixels == "ignore" and "PixelData" in ds:
+        return "Images of this kind often show text in their pixels; nobody looked."
     return _cut_short(ds)
+
+
+def _text(ds: Any, wanted: TextInPixels) -> int:
+    """Places of text in the pixels, as far as they are to be looked for; painted over on request."""
+    if wanted == "ignore":
+        return 0
+    from secondread.imaging.identity.burned_in import mask_pixels, places_of_text
+
+    return mask_pixels(ds) if wanted == "mask" else places_of_text(ds)
 
 
 def _cut_short(ds: Any) -> str:
