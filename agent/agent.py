@@ -24,6 +24,7 @@ from secondread.kg.questions import parse
 from secondread.schema.answer import Answer
 from secondread.schema.errors import UsageError
 from secondread.schema.study import Plane
+from secondread.tools.catalogue import catalogue
 from secondread.tools.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -63,9 +64,7 @@ class Agent:
         self.settings = settings if settings is not None else Settings.load()
         self.risk = risk if risk is not None else self.settings.risk
         self._own_runtime = runtime is None
-        self.runtime = runtime or Runtime(
-            pixel_budget_mb=self.settings.pixel_budget_mb, model_budget_mb=self.settings.model_budget_mb
-        )
+        self.runtime = runtime or runtime_of(self.settings)
         if tools is not None:
             self.runtime.catalogue = self.runtime.catalogue.only(tuple(tools))
         self._fallback: Planner = ProtocolPlanner()
@@ -304,6 +303,23 @@ async def execute(run: Run, question: dict[str, Any]) -> Answer:
     limit = 4 * (run.meter.snapshot().max_steps + 4) + 12
     final = await loop().ainvoke(state, {"recursion_limit": limit}, context=run)
     return Answer.model_validate(final["answer"])
+
+
+def runtime_of(settings: Settings) -> Runtime:
+    """The runtime that the settings describe.
+
+    Raises:
+        UsageError: The device is not there.
+    """
+    return Runtime(
+        tools=catalogue(settings.allowed_licences),
+        pixel_budget_mb=settings.pixel_budget_mb,
+        model_budget_mb=settings.model_budget_mb,
+        cache_dir=settings.cache_dir,
+        cache_mb=settings.cache_mb,
+        device=settings.device,
+        threads=settings.threads,
+    )
 
 
 def check_question(question: object) -> None:

@@ -45,7 +45,17 @@ def cold(runs: int) -> dict[str, list[float]]:
         "import langgraph.graph": process(sys.executable, "-c", "import langgraph.graph"),
         "secondread --help": process(sys.executable, "-m", "secondread.serve.cli.main", "--help"),
         "secondread ask": process(
-            sys.executable, "-m", "secondread.serve.cli.main", "ask", str(FILM), QUESTION, "--view", "PA", "--age", "60"
+            sys.executable,
+            "-m",
+            "secondread.serve.cli.main",
+            "ask",
+            str(FILM),
+            QUESTION,
+            "--view",
+            "PA",
+            "--age",
+            "60",
+            "--no-cache",
         ),
     }
     for command in commands.values():
@@ -69,7 +79,7 @@ def warm(runs: int) -> dict[str, list[float]]:
     grey = load(FILM).grey
     films = [np.clip(grey + np.float32(0.001 * (k + 1)), 0, 1) for k in range(runs + 2)]
     seconds: dict[str, list[float]] = {"warm ask": [], "bare forward passes": []}
-    with Agent(settings=Settings(trace_dir=None)) as agent:
+    with Agent(settings=Settings(trace_dir=None, cache_dir=None)) as agent:
         first = agent.ask(films[0], QUESTION, view="PA", age=60)
         passes = forward_passes(agent)
         agent.ask(films[1], QUESTION, view="PA", age=60)
@@ -134,7 +144,10 @@ def by_part(agent: object, film: object) -> dict[str, list[float]]:
     from secondread.agent.config import Settings
     from secondread.agent.trace import of_type, read_trace
 
-    with tempfile.TemporaryDirectory() as folder, Agent(settings=Settings(trace_dir=Path(folder))) as other:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Agent(settings=Settings(trace_dir=Path(folder), cache_dir=None)) as other,
+    ):
         other.ask(film, QUESTION, view="PA", age=60)
         answer = other.ask(film * 0.99, QUESTION, view="PA", age=60)  # type: ignore[operator]  # an array
         events = read_trace(Path(folder) / f"{answer.trace}.jsonl")

@@ -16,11 +16,9 @@ from secondread.tools.base import Card, Tool
 from secondread.tools.contract import faults
 from secondread.tools.licences import DEFAULT_ALLOWED, card_licences, licence_class, refusal
 
-_NOT_TOOLS = tuple(
-    f"secondread.tools.{name}" for name in ("runtime", "base", "catalogue", "contract", "licences", "weights_file")
-)
-_NETWORKS = "network"
-"""Modules with this ending define torch modules at their top: a tool imports its own on loading, discovery none."""
+_NOT_TOOLS = tuple(f"secondread.tools.{name}" for name in ("runtime", "base", "catalogue", "contract", "licences"))
+_CONTRACT = "secondread.tools.base"
+"""A module that does not mention the contract defines no tool and is not imported: networks import torch at the top."""
 ENTRY_POINT = "secondread.tools"
 BUILT_IN = "built in"
 
@@ -101,7 +99,8 @@ class Catalogue:
         return Catalogue(wanted, self.problems, self._origins)
 
 
-def _classes(module: object, where: str) -> Iterator[type[Tool]]:
+def classes(module: object, where: str) -> Iterator[type[Tool]]:
+    """Tool classes that a module of this name defines itself."""
     for value in vars(module).values():
         if isclass(value) and issubclass(value, Tool) and not isabstract(value) and value.__module__ == where:
             yield value
@@ -140,11 +139,11 @@ class _Discovery:
         import secondread.tools as package
 
         for info in pkgutil.walk_packages(package.__path__, "secondread.tools."):
-            if info.ispkg or info.name.startswith(_NOT_TOOLS) or info.name.endswith(_NETWORKS):
+            if info.ispkg or info.name.startswith(_NOT_TOOLS) or _CONTRACT not in _source(info):
                 continue
             try:
                 module = importlib.import_module(info.name)
-                for cls in _classes(module, info.name):
+                for cls in classes(module, info.name):
                     self.add(cls, info.name)
             except Exception as error:  # one broken module must not hide the others; the reason is listed
                 self.refuse(info.name, f"{type(error).__name__}: {error}", "import")
@@ -175,10 +174,20 @@ class _Discovery:
                     again = True
 
 
+def _source(info: pkgutil.ModuleInfo) -> str:
+    """The text of a module; that of the contract's name when it cannot be had, so that the module is imported."""
+    spec = info.module_finder.find_spec(info.name, None)
+    get_source = getattr(spec.loader if spec is not None else None, "get_source", None)
+    try:
+        return str(get_source(info.name)) if get_source is not None else _CONTRACT
+    except (ImportError, SyntaxError, OSError):
+        return _CONTRACT
+
+
 def _offered(loaded: Any) -> list[Any]:
     """Tool classes of what an entry point names: a class, a module, or a list of classes."""
     if ismodule(loaded):
-        return list(_classes(loaded, loaded.__name__))
+        return list(classes(loaded, loaded.__name__))
     return list(loaded) if isinstance(loaded, list | tuple) else [loaded]
 
 

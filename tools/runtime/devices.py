@@ -52,6 +52,10 @@ class Devices:
                     self._found["mps"] = "mps"
             return self._found
 
+    def known(self, card: Card) -> bool:
+        """Whether `of` answers at once, without an import."""
+        return self._found is not None or self.setting != "auto" or card.devices == ("cpu",)
+
     def of(self, card: Card) -> str:
         """Where the model of a tool runs: the chosen device when its card names that kind, else the processor."""
         wanted = [kind for kind in card.devices if kind != "cpu"]

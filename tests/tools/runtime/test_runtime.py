@@ -1,7 +1,6 @@
 """The runtime: prerequisites, ids, cache, timeouts, failures as evidence."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +12,6 @@ from secondread.schema.evidence import Evidence, Finding, Findings, ToolFailure
 from secondread.tools.base import Card, Context, Tool, ToolRequest, tool
 from secondread.tools.catalogue import Catalogue
 from secondread.tools.runtime.calls import Call, plan
-from secondread.tools.runtime.pool import ModelPool
 from secondread.tools.runtime.runtime import Runtime
 
 
@@ -119,7 +117,7 @@ def test_an_equal_call_comes_from_the_cache_and_failures_do_not(runtime: Runtime
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("refuses", "not_measurable"), ("breaks", "error"), ("sleeps", "tool_timeout"), ("lies", "error")],
+    [("refuses", "not_measurable"), ("breaks", "tool_error"), ("sleeps", "tool_timeout"), ("lies", "bad_result")],
 )
 def test_whatever_goes_wrong_becomes_evidence(runtime: Runtime, name: str, code: str) -> None:
     found = run(runtime, Call(tool=name, args={}))["E1"]
@@ -164,47 +162,3 @@ def test_ask_style_submission_works_inside_a_running_loop(runtime: Runtime) -> N
         return await asyncio.to_thread(lambda: len(run(runtime, Call(tool="base", args={}))))
 
     assert asyncio.run(caller()) == 1
-
-
-def test_a_model_is_loaded_once_under_concurrent_calls_and_evicted_past_the_budget() -> None:
-    loads: list[str] = []
-
-    class Weight:
-        def numel(self) -> int:
-            return 100
-
-        def element_size(self) -> int:
-            return 1
-
-    class Model:
-        def parameters(self) -> list[Weight]:
-            return [Weight()]
-
-        def buffers(self) -> list[Weight]:
-            return []
-
-    def loading(name: str) -> Tool:
-        class Loading(Tool):
-            card = CATALOGUE.get("base").card.model_copy(update={"name": name})
-            Request, Result = ToolRequest, Findings
-
-            def load(self) -> Any:
-                time.sleep(0.02)
-                loads.append(name)
-                return Model()
-
-            def run_batch(self, requests: Any, ctx: Any) -> list[Any]:
-                return []
-
-        return Loading()
-
-    pool = ModelPool(150)
-    one, two = loading("one"), loading("two")
-    threads = [threading.Thread(target=pool.get, args=(one,)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert loads == ["one"]
-    pool.get(two)
-    assert set(pool.loaded()) == {"two"}
