@@ -207,6 +207,14 @@ class ImageStore:
             raise StoreError("This image is not part of a volume.")
         return entry.volume
 
+    def origin(self, image: str) -> Origin | None:
+        """Where the pixels of an image come from, for exporters; None for what was an array, and for a volume.
+
+        Raises:
+            StoreError: Unknown id.
+        """
+        return self._entry(image).origin
+
     def path(self, image: str) -> str | None:
         """The file an image was read from, as typed; None when it was no file.
 

@@ -31,10 +31,12 @@ class Measured:
     site_radlex: str | None = None
     tracking: str = ""
     """Readable identifier, e.g. the id of the evidence."""
-    source: int = 0
-    """Which of the sources, counted from 0."""
+    source: int | None = 0
+    """Which of the sources, counted from 0; None: all of them, as for a whole volume."""
     frame: int = 0
     """Frame of a multi-frame source, counted from 0."""
+    places: tuple[tuple[int, int], ...] = ()
+    """Source and frame of each landmark, for landmarks that lie on several; empty: all on `source` and `frame`."""
 
 
 def write_measurement_report(
@@ -118,8 +120,8 @@ def _group(item: Measured, files: SourceFiles) -> Any:
     )
     from pydicom.sr.codedict import codes
 
-    image = files.datasets[item.source]
-    frames = [item.frame + 1] if int(image.get("NumberOfFrames") or 1) > 1 else None
+    images = list(files.datasets) if item.source is None else [files.datasets[item.source]]
+    frames = None if item.source is None else _frames(images[0], item.frame)
     parameters = [f"weights_sha256={item.maker.weights}"] if item.maker.weights else None
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
@@ -133,9 +135,10 @@ def _group(item: Measured, files: SourceFiles) -> Any:
             manufacturer=MAKER,
         ),
         finding_sites=_sites(item),
-        measurements=[_number(item, image, frames)] if item.measurement.value is not None else None,
+        measurements=[_number(item, files)] if item.measurement.value is not None else None,
         source_images=[
             SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, referenced_frame_numbers=frames)
+            for image in images
         ],
     )
     for line in _comments(item.measurement):
@@ -152,7 +155,7 @@ def _sites(item: Measured) -> list[Any] | None:
     return [FindingSite(found.code, laterality=side_code(found.side) if found.side else None)]
 
 
-def _number(item: Measured, image: Any, frames: list[int] | None) -> Any:
+def _number(item: Measured, files: SourceFiles) -> Any:
     from highdicom.sr import Measurement as NumberItem
     from highdicom.sr import MeasurementProperties
 
@@ -170,26 +173,38 @@ def _number(item: Measured, image: Any, frames: list[int] | None) -> Any:
         value=_short(value),
         unit=unit(measurement.unit),
         properties=properties,
-        referenced_coordinates=_landmarks(item, image, frames) or None,
+        referenced_coordinates=_landmarks(item, files) or None,
     )
 
 
-def _landmarks(item: Measured, image: Any, frames: list[int] | None) -> list[Any]:
+def _landmarks(item: Measured, files: SourceFiles) -> list[Any]:
     """One POINT per landmark. DICOM counts from the top left corner of the top left pixel: +0.5 on both axes.
 
     Source: DICOM PS3.3 C.18.6.1.1.
     """
     from highdicom.sr import CoordinatesForMeasurement, GraphicTypeValues, SourceImageForRegion
 
-    return [
-        CoordinatesForMeasurement(
-            graphic_type=GraphicTypeValues.POINT,
-            graphic_data=np.array([[point.x + 0.5, point.y + 0.5]]),
-            source_image=SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID, referenced_frame_numbers=frames),
-            purpose=private(point.name or "landmark"),
+    points = item.measurement.landmarks
+    places = item.places or ((item.source or 0, item.frame),) * len(points)
+    found: list[Any] = []
+    for point, (source, frame) in zip(points, places, strict=True):
+        image = files.datasets[source]
+        found.append(
+            CoordinatesForMeasurement(
+                graphic_type=GraphicTypeValues.POINT,
+                graphic_data=np.array([[point.x + 0.5, point.y + 0.5]]),
+                source_image=SourceImageForRegion(
+                    image.SOPClassUID, image.SOPInstanceUID, referenced_frame_numbers=_frames(image, frame)
+                ),
+                purpose=private(point.name or "landmark"),
+            )
         )
-        for point in item.measurement.landmarks
-    ]
+    return found
+
+
+def _frames(image: Any, frame: int) -> list[int] | None:
+    """Frame numbers, from 1, for a multi-frame image; None for others."""
+    return [frame + 1] if int(image.get("NumberOfFrames") or 1) > 1 else None
 
 
 def _comments(measurement: Measurement) -> list[str]:

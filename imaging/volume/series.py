@@ -107,6 +107,11 @@ class SliceVoxels:
         self._lock = threading.Lock()
 
     @property
+    def slices(self) -> "tuple[Instance, ...]":
+        """The image behind each k."""
+        return self._instances
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along i, j, k."""
         return self._instances[0].columns, self._instances[0].rows, len(self._instances)

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from secondread.schema.errors import InputError, UnreadableImage, UnsupportedIma
 from secondread.schema.image import ImageInfo, ImageRef, Spacing
 from secondread.schema.record import short_hash
 from secondread.schema.study import Place, Plane, VolumeInfo
+
+if TYPE_CHECKING:
+    from secondread.imaging.study.model import Instance
 
 Box3 = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """Half-open index ranges along i, j, k."""
@@ -167,6 +170,11 @@ class Volume(Grid):
     def dtype(self) -> np.dtype[Any]:
         """Stored dtype."""
         return self._voxels.dtype
+
+    @property
+    def slices(self) -> "tuple[Instance, ...]":
+        """The DICOM image behind each k, for exporters; empty when the volume was not read from such."""
+        return getattr(self._voxels, "slices", ())
 
     @property
     def nbytes(self) -> int:

@@ -65,8 +65,7 @@ def run(args: argparse.Namespace) -> int:
             if args.dicom:
                 from secondread.serve.dicom_out import write_dicom
 
-                given = [*images, *([args.prior] if args.prior else [])]
-                for note in write_dicom(agent, answer, out, given).notes:
+                for note in write_dicom(agent, answer, out).notes:
                     print(f"secondread: {one_line(note)}", file=sys.stderr)
     finally:
         agent.close()

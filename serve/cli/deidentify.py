@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
             | {name: [{"file": p.name, "reason": p.reason} for p in problems] for name, problems in lists.items()}
         )
     else:
-        print(f"{len(report.written)} files cleaned, {len(report.failed)} failed, {len(report.skipped)} not DICOM.")
+        done = "1 file" if len(report.written) == 1 else f"{len(report.written)} files"
+        print(f"{done} cleaned, {len(report.failed)} failed, {len(report.skipped)} skipped.")
     for title, problems in (("not written", report.failed), ("skipped", report.skipped), ("look at", report.warnings)):
         for problem in problems[:SHOWN]:
             print(f"secondread: {title}: {one_line(f'{problem.name}: {problem.reason}')}", file=sys.stderr)
