@@ -71,6 +71,8 @@ def describe(ds: Any, caveats: list[str], frame: int = 0) -> dict[str, Any]:
     caveats += side_caveat(ds)
     if text(ds, "PresentationIntentType").upper() == "FOR PROCESSING":
         caveats.append("The pixels are raw detector values (for processing), not meant for reading.")
+    if text(ds, "BurnedInAnnotation").upper() == "YES":
+        caveats.append("The header says that identifying text is burned into the pixels.")
     if modality in ("SEG", "PR", "RTDOSE", "REG", "RWV"):
         caveats.append("The object is derived data, not an image taken of a patient.")
     return {

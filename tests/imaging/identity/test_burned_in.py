@@ -85,6 +85,16 @@ def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_the_loader_repeats_what_the_header_says_of_its_pixels(
+    film12: NDArray[np.uint16], write_dicom: Callable[..., Path]
+) -> None:
+    from secondread.imaging.load import load
+
+    told = "The header says that identifying text is burned into the pixels."
+    assert told in load(write_dicom(film12, BurnedInAnnotation="YES")).info.caveats
+    assert told not in load(write_dicom(film12, BurnedInAnnotation="NO")).info.caveats
+
+
 @pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
 def test_masking_a_film_removes_the_words_and_nothing_else(
     ocr: None, ground: NDArray[np.float32], write_dicom: Callable[..., Path], tmp_path: Path, photometric: str
