@@ -16,7 +16,8 @@ Mask = NDArray[np.bool_]
 MIN_RUN = 2
 """Pixels a column (or row) must hold to count: a one-pixel spike is not a border."""
 
-_FOUR_NEIGHBOURS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])
+FOUR_NEIGHBOURS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])
+"""Pixels that share an edge are connected."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def main_part(mask: Mask, share: float = 1.0) -> Mask:
     from scipy import ndimage
 
     held = window(mask)
-    labels, count = ndimage.label(mask[held], structure=_FOUR_NEIGHBOURS)
+    labels, count = ndimage.label(mask[held], structure=FOUR_NEIGHBOURS)
     if count <= 1:
         return np.asarray(mask, dtype=bool)
     sizes = np.bincount(labels.ravel())
@@ -137,7 +138,8 @@ def long_axis(mask: Mask, row_to_column: float = 1.0) -> float:
     rows, columns = np.nonzero(mask)
     x = columns - columns.mean()
     y = (rows - rows.mean()) * row_to_column
-    xx, yy, xy = float(x @ x), float(y @ y), float(x @ y)
+    # sums, not dot products: BLAS would share these few numbers among threads and wait for them
+    xx, yy, xy = float((x * x).sum()), float((y * y).sum()), float((x * y).sum())
     return float(np.degrees(0.5 * np.arctan2(-2.0 * xy, yy - xx)))
 
 

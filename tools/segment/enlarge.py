@@ -20,7 +20,7 @@ Weights = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Axis:
-    """For each pixel along one axis of the film: the grid point before it, the one after, and the share of the latter."""
+    """For each pixel along one axis of the film: the grid points before and after it, and the share of the latter."""
 
     before: Indices
     after: Indices
@@ -83,7 +83,7 @@ def enlarge_classes(
     # The upper left grid point decides, with its top bit set where the three others do not agree with it.
     found = (classes | _mixed(classes)).take(down.before, 0).take(across.before, 1)
     flat = found.ravel()
-    border = np.flatnonzero(flat & _MIXED)
+    border = np.flatnonzero(flat >= _MIXED)
     y, x = np.divmod(border, columns)
     above, below = down.before[y] * grid, down.after[y] * grid
     left, right = across.before[x], across.after[x]

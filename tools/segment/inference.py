@@ -6,7 +6,7 @@ samples of one network tells how it bears such changes; between networks, how it
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -166,8 +166,8 @@ def segment_batch(
         for i, film in enumerate(films):
             assert grids is not None
             shown = torch.cat([_show(grids[i : i + 1], look) for look in looks])
-            maps = [_back(_run(networks[m], shown), looks) for m in used]
-            results.append(_finish(film.shape[0], film.shape[1], used, looks, maps))
+            maps = ((m, _each(_run(networks[m], shown), looks)) for m in used)
+            results.append(_finish(film.shape[0], film.shape[1], maps))
     return results
 
 
@@ -182,13 +182,12 @@ def _check(film: NDArray[np.float32]) -> None:
 
 
 def _run(network: "ChestAnatomyNet", shown: "torch.Tensor") -> "torch.Tensor":
-    """Class probabilities (looks, 4, 256, 256)."""
+    """Class logits (looks, 4, 256, 256)."""
     import torch
 
     with torch.autocast("cpu", torch.bfloat16, enabled=_bf16()):
-        logits = network(shown.contiguous(memory_format=torch.channels_last))
-    result: torch.Tensor = logits.float().softmax(1)
-    return result
+        logits: torch.Tensor = network(shown.contiguous(memory_format=torch.channels_last))
+    return logits
 
 
 def _bf16() -> bool:
@@ -232,42 +231,52 @@ def _show(film: "torch.Tensor", look: Look) -> "torch.Tensor":
     return _warp(film, look, inverse=False, padding="zeros").clamp(0, 1) ** look.gamma
 
 
-def _back(maps: "torch.Tensor", looks: Sequence[Look]) -> list[Probabilities]:
-    """Probabilities of each look on the plain grid; what a look has pushed out of view repeats its border."""
-    return [
-        (
-            maps[i] if look == Look(look.name) else _warp(maps[i : i + 1], look, inverse=True, padding="border")[0]
-        ).numpy()
-        for i, look in enumerate(looks)
-    ]
+def _each(logits: "torch.Tensor", looks: Sequence[Look]) -> Iterator[tuple[Look, Probabilities]]:
+    """Each look with its probabilities on the plain grid; what it has pushed out of view repeats its border.
+
+    An array is valid until the next one is asked for.
+    """
+    import torch
+
+    maps = torch.empty((1, *logits.shape[1:]))
+    found: Probabilities = maps[0].numpy()
+    for i, look in enumerate(looks):
+        maps[0] = logits[i]
+        found -= found.max(0)
+        np.exp(found, out=found)
+        found /= found.sum(0)
+        plain = look == Look(look.name)
+        yield look, found if plain else _warp(maps, look, inverse=True, padding="border")[0].numpy()
 
 
-def _finish(
-    rows: int, columns: int, used: Sequence[int], looks: Sequence[Look], maps: Sequence[Sequence[Probabilities]]
-) -> AnatomyResult:
-    """Clean masks, samples and uncertainty from probabilities per network and look, which are overwritten.
+def _finish(rows: int, columns: int, maps: Iterable[tuple[int, Iterable[tuple[Look, Probabilities]]]]) -> AnatomyResult:
+    """Clean masks, samples and uncertainty from the probabilities of each network and look, which are overwritten.
 
-    Map by map and in numpy: arrays stay in the processor's cache, and many short operations on all threads would cost
-    more in waiting for each other than they gain.
+    Map by map as they come, and in numpy: memory is used again while it is in the processor's cache, and many short
+    operations on all threads would cost more in waiting for each other than they gain.
     """
     weights = np.array(CLASS_WEIGHTS, np.float32)[:, None, None]
     small = _at_most(rows, columns, SAMPLE_SIDE)
     samples: list[Sample] = []
     mean, alone = np.zeros((len(CLASS_WEIGHTS), GRID, GRID), np.float32), np.zeros((GRID, GRID), np.float32)
-    for member, of_member in zip(used, maps, strict=True):
-        together = np.zeros_like(mean)
-        for look, found in zip(looks, of_member, strict=True):
+    together, networks = np.empty_like(mean), 0
+    for member, looked in maps:
+        together[:] = 0.0
+        before = len(samples)
+        for look, found in looked:
             found *= weights
             found /= found.sum(0)
             together += found
             samples.append(Sample(member, look.name, enlarge_classes(*clean(found), *small)))
         mean += together
-        alone += _entropy(together / np.float32(len(looks)))
-    mean /= np.float32(len(used) * len(looks))
-    alone /= np.float32(len(used))
+        together /= np.float32(len(samples) - before)
+        alone += _entropy(together)
+        networks += 1
+    mean /= np.float32(len(samples))
+    alone /= np.float32(networks)
     whole = clean(mean)
     classes = enlarge_classes(*whole, *small)
-    inside = np.flatnonzero(classes)
+    inside = np.flatnonzero(classes != 0)
     entropy = _entropy(mean)
     unsure, unsure_alone = (
         float(enlarge(values, *small).ravel()[inside].mean()) if inside.size else 1.0 for values in (entropy, alone)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from secondread.tools.measure.geometry import window
+from secondread.tools.measure.geometry import FOUR_NEIGHBOURS, window
 
 STRUCTURES = ("right_lung", "left_lung", "heart")
 """In the order of the network's classes 1, 2, 3."""
@@ -31,7 +31,7 @@ def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest 4-connected piece of a mask; the first one found when two are equal; empty stays empty."""
     from scipy import ndimage
 
-    pieces, count = ndimage.label(mask)
+    pieces, count = ndimage.label(mask, FOUR_NEIGHBOURS)
     if count <= 1:
         return mask
     sizes = np.bincount(pieces.ravel())
@@ -46,7 +46,7 @@ def holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
 
     around = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), np.bool_)
     np.logical_not(mask, out=around[1:-1, 1:-1])
-    pieces, count = ndimage.label(around)
+    pieces, count = ndimage.label(around, FOUR_NEIGHBOURS)
     if count <= 1:
         return None
     result: NDArray[np.bool_] = (pieces > 1)[1:-1, 1:-1]
