@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.imaging.dicom.values import text
-from secondread.imaging.export.source import FileSource, is_dicom, read_sources
+from secondread.imaging.export.source import FileSource, finished, is_dicom, read_sources
 from secondread.imaging.export.write import MAKER, Exported, new_uid, own_version, save
 from secondread.imaging.quiet import quiet
 from secondread.schema.errors import InputError
@@ -100,4 +100,4 @@ def _object(pixels: NDArray[np.uint8], origin: Any, number: int, series_uid: str
     elif "BurnedInAnnotation" in ds:
         del ds.BurnedInAnnotation
     ds.add_new("ImageType", "CS", ["DERIVED", "SECONDARY"])
-    return ds
+    return finished(ds)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from secondread.imaging.export.codes import describe_schemes, private, side_code, structure, unit
-from secondread.imaging.export.source import FileSource, SourceFiles, read_sources
+from secondread.imaging.export.source import FileSource, SourceFiles, finished, read_sources
 from secondread.imaging.export.write import MAKER, Exported, Maker, new_uid, own_version, save
 from secondread.imaging.quiet import quiet
 from secondread.schema.errors import InputError
@@ -107,7 +107,7 @@ def _object(files: SourceFiles, measured: Sequence[Measured]) -> Any:
     )
     ds.add_new("SoftwareVersions", "LO", own_version())
     describe_schemes(ds)
-    return ds
+    return finished(ds)
 
 
 def _group(item: Measured, files: SourceFiles) -> Any:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from secondread.imaging.draw.palette import colours
 from secondread.imaging.export.codes import describe_schemes, side_code, structure
 from secondread.imaging.export.planes import on_sources
-from secondread.imaging.export.source import FileSource, SourceFiles, read_sources
+from secondread.imaging.export.source import FileSource, SourceFiles, finished, read_sources
 from secondread.imaging.export.write import MAKER, Exported, Maker, new_uid, own_version, save
 from secondread.imaging.quiet import quiet
 from secondread.schema.errors import InputError
@@ -56,8 +56,8 @@ def write_segmentation(
     Raises:
         UnsupportedImage: A source is no DICOM image.
         UnreadableImage: A source cannot be read.
-        InputError: No segment, only empty ones, a mask of another shape or grid than the sources, or images of fewer
-            than 8 pixels.
+        InputError: No segment, only empty ones, a mask of another shape or grid than the sources, images of fewer than
+            8 pixels, or a clip whose frames have no place.
         UsageError: `out` cannot be written.
     """
     if not segments:
@@ -67,6 +67,8 @@ def write_segmentation(
         raise InputError(
             "A segmentation of fewer than 8 pixels per frame is not written."
         )  # highdicom packs it wrongly
+    if files.frames > 1 and len(files.datasets) == 1 and "SharedFunctionalGroupsSequence" not in files.datasets[0]:
+        raise InputError(f"{PURPOSE} needs the place of every frame; this clip does not say how its frames lie.")
     pixels = _pixels(files, segments, affine)
     with quiet():
         try:
@@ -126,8 +128,20 @@ def _object(files: SourceFiles, segments: Sequence[Segment], pixels: NDArray[Any
     if "ImagePositionPatient" not in files.datasets[0] and "PatientOrientation" not in ds:
         # PS3.3 C.7.6.1: required without a position in the patient; highdicom leaves it out
         ds.PatientOrientation = files.datasets[0].get("PatientOrientation") or ""
+    _thickness(ds)
     describe_schemes(ds)
-    return ds
+    return finished(ds)
+
+
+def _thickness(ds: Any) -> None:
+    """A slice thickness where the source states none: the object must have one. Source: DICOM PS3.3 C.7.6.16.2.1.
+
+    The distance between slices when it is known, else the pixel spacing.
+    """
+    for group in ds.get("SharedFunctionalGroupsSequence") or []:
+        for measures in group.get("PixelMeasuresSequence") or []:
+            if "SliceThickness" not in measures:
+                measures.SliceThickness = measures.get("SpacingBetweenSlices") or measures.PixelSpacing[0]
 
 
 def _descriptions(segments: Sequence[Segment]) -> list[Any]:

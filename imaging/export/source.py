@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,15 @@ from secondread.schema.errors import InputError, UnreadableImage, UnsupportedIma
 FileSource = str | os.PathLike[str] | bytes
 
 _META = (("SOPClassUID", "MediaStorageSOPClassUID"), ("SOPInstanceUID", "MediaStorageSOPInstanceUID"))
+_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _EMPTY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber",
           "StudyID", "ReferringPhysicianName")  # fmt: skip
+
+_DERIVED = (
+    ("StudyInstanceUID", "study"),
+    ("SeriesInstanceUID", "series"),
+    ("FrameOfReferenceUID", "frame of reference"),
+)
 
 
 @dataclass(frozen=True)
@@ -99,18 +107,21 @@ def _read(source: FileSource, purpose: str) -> Any:
             if data[128:132] != b"DICM"
             else UnsupportedImage(f"{name} names no SOP class or instance, so nothing can refer to it.")
         )
+    if any(not re.fullmatch(r"[0-9.]{1,64}", text(ds, keyword) or "0") for keyword in _UIDS):
+        raise UnsupportedImage(f"{name} has a malformed UID, so nothing can refer to it.")
     if not integer(ds, "Rows") or not integer(ds, "Columns"):
         raise UnsupportedImage(f"{name} is a DICOM file without an image.")
     return ds
 
 
 def _completed(datasets: list[Any]) -> list[str]:
-    """Fill what every composite object must have; study and series ids that are missing are derived from the files."""
+    """Fill what every composite object must have; ids that are missing are derived from the files, and said."""
     caveats: list[str] = []
     seed = "|".join(sorted(text(ds, "SOPInstanceUID") for ds in datasets))
-    for keyword, what in (("StudyInstanceUID", "study"), ("SeriesInstanceUID", "series")):
+    placed = all("ImagePositionPatient" in ds for ds in datasets)
+    for keyword, what in _DERIVED:
         lacking = [ds for ds in datasets if not text(ds, keyword)]
-        if not lacking:
+        if not lacking or (keyword == "FrameOfReferenceUID" and not placed):
             continue
         digest = hashlib.sha256(f"{what}|{seed}".encode()).digest()
         uid = f"2.25.{int.from_bytes(digest[:16], 'big')}"
@@ -121,4 +132,29 @@ def _completed(datasets: list[Any]) -> list[str]:
         for keyword in _EMPTY:
             if keyword not in ds:
                 setattr(ds, keyword, "")
+        if "SpecificCharacterSet" in ds and not ds.SpecificCharacterSet:
+            del ds.SpecificCharacterSet
+        _plain_dates(ds)
     return caveats
+
+
+def _plain_dates(ds: Any) -> None:
+    """Dates and times of the old form (`2001.02.03`, `11:20:00`) in today's; others that cannot be read are emptied."""
+    for keyword, form in (
+        ("StudyDate", r"\d{8}"),
+        ("StudyTime", r"\d{2,6}(\.\d{1,6})?"),
+        ("PatientBirthDate", r"\d{8}"),
+    ):
+        told = text(ds, keyword)
+        plain = told.replace(":", "") if keyword == "StudyTime" else told.replace(".", "")
+        if (told and told != plain) or not re.fullmatch(form, plain or "0" * 8):
+            setattr(ds, keyword, plain if re.fullmatch(form, plain) else "")
+
+
+def finished(ds: Any) -> Any:
+    """The written object, with what its source's own values oblige it to have."""
+    if text(ds, "PatientIdentityRemoved").upper() == "YES" and not (
+        text(ds, "DeidentificationMethod") or ds.get("DeidentificationMethodCodeSequence")
+    ):
+        ds.DeidentificationMethod = "Not stated by the source"
+    return ds
