@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[1]
-PARTS = ("schema", "imaging", "kg", "tools", "agent", "prompts", "serve", "evals", "training")
+PARTS = ("schema", "imaging", "kg", "tools", "agent", "prompts", "serve", "evals", "training", "testing")
 BELOW = {
     "schema": set[str](),
     "imaging": {"schema"},
@@ -22,6 +22,7 @@ BELOW = {
     "serve": {"schema", "imaging", "kg", "tools", "agent", "prompts", "evals", "training"},
     "evals": {"schema", "imaging", "kg", "tools", "agent", "prompts", "training"},
     "training": {"schema", "imaging", "kg", "tools", "agent", "prompts", "evals"},
+    "testing": {"schema", "imaging", "kg", "tools"},
 }
 """What each part may import besides itself. `serve` may reach evals and training only inside functions."""
 

@@ -119,7 +119,7 @@ class ChestFilmGuard(Tool):
 
     def load(self) -> Networks:
         """See `Tool.load`."""
-        return load_networks()
+        return load_networks(self.weights_folder)
 
     def run_batch(self, requests: Sequence[Any], ctx: Context) -> list[Any]:
         """See `Tool.run_batch`. Images go through the networks one by one, so a batch equals its single runs."""

@@ -35,6 +35,8 @@ class UnsupportedRequest(ToolRequest):
 @tool(CARD, request=UnsupportedRequest, result=Measurements, summary=lambda result: summarise(result))
 def unsupported_chest_measures(request: UnsupportedRequest, ctx: Context) -> Measurements:
     """Says why clavicle, rib, airway and mediastinum measures cannot be taken here."""
+    if request.image is not None:
+        ctx.info(request.image)  # an image that does not exist is refused here like everywhere
     unknown = [n for n in request.names if n not in REASONS]
     if unknown:
         raise UsageError(f"Not a measure known here: {', '.join(unknown)}.", hint=f"Known: {', '.join(REASONS)}.")

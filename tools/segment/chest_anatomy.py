@@ -75,7 +75,7 @@ class ChestAnatomy(Tool):
         """
         from secondread.tools.segment.weights import load_networks
 
-        return load_networks()
+        return load_networks(self.weights_folder)
 
     def run_batch(self, requests: Sequence[AnatomyRequest], ctx: Context) -> list[Regions | SecondReadError]:
         """One `Regions`, or the error, per request; each film is seen by itself, so batching changes nothing."""
