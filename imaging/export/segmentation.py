@@ -128,20 +128,8 @@ def _object(files: SourceFiles, segments: Sequence[Segment], pixels: NDArray[Any
     if "ImagePositionPatient" not in files.datasets[0] and "PatientOrientation" not in ds:
         # PS3.3 C.7.6.1: required without a position in the patient; highdicom leaves it out
         ds.PatientOrientation = files.datasets[0].get("PatientOrientation") or ""
-    _thickness(ds)
     describe_schemes(ds)
     return finished(ds)
-
-
-def _thickness(ds: Any) -> None:
-    """A slice thickness where the source states none: the object must have one. Source: DICOM PS3.3 C.7.6.16.2.1.
-
-    The distance between slices when it is known, else the pixel spacing.
-    """
-    for group in ds.get("SharedFunctionalGroupsSequence") or []:
-        for measures in group.get("PixelMeasuresSequence") or []:
-            if "SliceThickness" not in measures:
-                measures.SliceThickness = measures.get("SpacingBetweenSlices") or measures.PixelSpacing[0]
 
 
 def _descriptions(segments: Sequence[Segment]) -> list[Any]:

@@ -2,13 +2,14 @@
 
 import hashlib
 import io
+import math
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from secondread.imaging.dicom.values import integer, text
+from secondread.imaging.dicom.values import integer, number, numbers, text
 from secondread.imaging.load import read_bytes, shown
 from secondread.imaging.quiet import quiet
 from secondread.schema.errors import InputError, UnreadableImage, UnsupportedImage
@@ -135,7 +136,22 @@ def _completed(datasets: list[Any]) -> list[str]:
         if "SpecificCharacterSet" in ds and not ds.SpecificCharacterSet:
             del ds.SpecificCharacterSet
         _plain_dates(ds)
+    if placed:
+        _thickness(datasets)
     return caveats
+
+
+def _thickness(datasets: list[Any]) -> None:
+    """A slice thickness where the files state none, since an object on their grid must have one.
+
+    The distance of the first two slices, else the pixel spacing. Source: DICOM PS3.3 C.7.6.16.2.1.
+    """
+    places = [numbers(ds, "ImagePositionPatient") for ds in datasets[:2]]
+    for ds in datasets:
+        if number(ds, "SliceThickness") or not numbers(ds, "PixelSpacing"):
+            continue
+        apart = math.dist(*places) if len(places) == 2 and all(len(place) == 3 for place in places) else 0.0
+        ds.SliceThickness = f"{apart or numbers(ds, 'PixelSpacing')[0]:.6g}"
 
 
 def _plain_dates(ds: Any) -> None:

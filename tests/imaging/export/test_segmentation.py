@@ -194,6 +194,60 @@ def test_a_ct_series_of_a_hospital_is_valid_and_keeps_its_liver(
     assert np.allclose(centre * [-1, -1, 1], wanted, atol=0.05)
 
 
+@pytest.mark.data
+def test_a_multi_frame_object_is_segmented_frame_by_frame(
+    data_dir: Path, tmp_path: Path, errors_of: Callable[[Path], list[str]]
+) -> None:
+    source = data_dir / "dicom_variety" / "dcmqi" / "segmentations__24x38x3__multiframe__mf.dcm"
+    import pydicom
+
+    header = pydicom.dcmread(source, stop_before_pixels=True)
+    mask = np.zeros((3, header.Rows, header.Columns), bool)
+    mask[1, 4:9, 3:12] = mask[2, 5, 5] = True
+    written = write_segmentation([source], [Segment("liver", mask, MAKER)], tmp_path / "seg.dcm")
+    assert not errors_of(written.path)
+    seg = read(written.path)
+    found = seg.get_pixels_by_source_frame(
+        header.SOPInstanceUID, [1, 2, 3], segment_numbers=[1], assert_missing_frames_are_empty=True
+    )
+    assert (np.asarray(found[..., 0]).astype(bool) == mask).all()
+
+
+def test_a_clip_whose_frames_have_no_place_is_refused(ct_series: Callable[..., list[Path]], tmp_path: Path) -> None:
+    import pydicom
+
+    (path,) = ct_series(1, 6, 6)
+    ds = pydicom.dcmread(path)
+    ds.NumberOfFrames, ds.PixelData = 2, ds.PixelData * 2
+    ds.save_as(path)
+    with pytest.raises(InputError, match="does not say how its frames lie"):
+        write_segmentation([path], [Segment("liver", np.ones((2, 6, 6), bool), MAKER)], tmp_path / "seg.dcm")
+
+
+def test_old_forms_of_dates_and_missing_ids_do_not_stop_an_export(
+    ct_series: Callable[..., list[Path]], tmp_path: Path, errors_of: Callable[[Path], list[str]]
+) -> None:
+    import pydicom
+
+    paths = ct_series(3, 6, 6)
+    for path in paths:
+        ds = pydicom.dcmread(path)
+        with pydicom.config.disable_value_validation():
+            ds.StudyDate, ds.StudyTime = "2001.02.03", "11:20:00"
+            del ds.FrameOfReferenceUID, ds.SliceThickness, ds.StudyInstanceUID
+            ds.PatientIdentityRemoved = "YES"
+            ds.save_as(path)
+    mask = np.ones((3, 6, 6), bool)
+    written = write_segmentation(paths, [Segment("liver", mask, MAKER)], tmp_path / "seg.dcm")
+    assert not errors_of(written.path)
+    assert {caveat.split(";")[0] for caveat in written.caveats} == {
+        "The source names no study", "The source names no frame of reference",
+    }  # fmt: skip
+    seg = read(written.path)
+    assert (seg.StudyDate, str(seg.StudyTime)) == ("20010203", "112000")
+    assert seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == 2.5
+
+
 def test_sources_that_cannot_be_referred_to_are_refused(
     film: Path, tmp_path: Path, ct_series: Callable[..., list[Path]]
 ) -> None:

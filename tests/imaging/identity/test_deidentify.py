@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -227,6 +227,28 @@ def test_bad_files_are_listed_and_leave_nothing(named: Path, tmp_path: Path) -> 
     assert {Path(p.name).name for p in report.failed} == {"b.dcm", "c.dcm"}
     assert "Doe^" not in " ".join(p.reason for p in report.failed)
     assert len([p for p in (tmp_path / "out").rglob("*") if p.is_file()]) == 1
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    flips=st.lists(st.tuples(st.integers(132, 3000), st.integers(0, 255)), max_size=6),
+    keep=st.one_of(st.none(), st.integers(0, 4000)),
+)
+def test_damaged_files_are_written_clean_or_listed(
+    named: Path, tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]], keep: int | None
+) -> None:
+    """Whatever the damage: no exception, no half file, no patient in what is said."""
+    data = bytearray(named.read_bytes())
+    for at, value in flips:
+        data[at % len(data)] = value
+    folder = tmp_path_factory.mktemp("damaged")
+    (folder / "in.dcm").write_bytes(bytes(data[:keep]) or b"x")
+    report = deidentify(folder / "in.dcm", folder / "out")
+    assert len(report.written) + len(report.failed) + len(report.skipped) == 1
+    files = [path for path in (folder / "out").rglob("*") if path.is_file()]
+    assert files == report.written
+    said = " ".join(problem.reason for problem in (*report.failed, *report.skipped, *report.warnings))
+    assert "Doe" not in said and "MRN" not in said
 
 
 def test_two_objects_of_one_name_are_both_written(named: Path, tmp_path: Path) -> None:
