@@ -143,13 +143,15 @@ def excluded(graph: Graph, said: Mapping[str, str]) -> list[Edge]:
     `a excludes b` is broken when both are present; `a is_a b` and a strict `a implies b` when only a is present.
     """
     everything = {**implied(graph, said), **said}
+    present = {concept for concept, polarity in everything.items() if polarity == "present"}
     broken: list[Edge] = []
     for edge in graph.edges:
-        first, second = everything.get(edge.subject), everything.get(edge.object)
+        if edge.subject not in present:
+            continue
         if edge.relation == "excludes" and edge.qualifiers.get("strength") not in SOFT_EXCLUSIONS:
-            if first == second == "present":
+            if edge.object in present:
                 broken.append(edge)
-        elif _entails(edge) and first == "present" and second == "absent":
+        elif _entails(edge) and everything.get(edge.object) == "absent":
             broken.append(edge)
     return broken
 

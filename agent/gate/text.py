@@ -19,6 +19,8 @@ _CLAUSE = re.compile(
 
 def plain(text: str) -> str:
     """Compatibility-normalised text: ASCII digits and dashes, no format or control characters, single spaces."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     out: list[str] = []
     for char in unicodedata.normalize("NFKC", text):
         if char in "\n":

@@ -54,13 +54,13 @@ def measured(film: Grey) -> list[QualityAttribute]:
     grid = to_grid(film)
     if float(np.ptp(grid)) < BLANK:
         return [graded("contrast", float(np.ptp(grid)))]
-    found = pose(content(grid))
+    found, reach = pose(content(grid)), measures.contrast(grid)
     return [
         graded("exposure", measures.exposure(grid)),
-        graded("contrast", measures.contrast(grid)),
+        graded("contrast", reach),
         graded("clipping", measures.clipping(grid)),
         graded("sharpness", measures.sharpness(grid)),
-        graded("noise", measures.noise(grid)),
+        graded("noise", measures.noise(grid, reach)),
         graded("inversion", found.inverted),
         graded("orientation", found.turned),
         graded("cropping", found.missing),

@@ -14,7 +14,7 @@ BLACK, WHITE = 0.004, 0.996
 REBLUR = 9
 """Pixels of the averaging filter of the blur measure."""
 HAT = 7
-"""Side, in pixels, of the opening that burned-in letters do not survive."""
+"""Side, in pixels, of the opening that burned-in letters do not survive; odd, 5 to 8."""
 HAT_STEP = 0.5
 """Letters stand out by at least this share of the grey range."""
 
@@ -56,15 +56,19 @@ def sharpness(film: Grey) -> float:
     return float(min(scores))
 
 
-def noise(film: Grey) -> float:
+def noise(film: Grey, reach: float | None = None) -> float:
     """Standard deviation of the noise as a share of the grey range, from the median absolute Laplacian difference.
+
+    Args:
+        film: On the common grid.
+        reach: Its `contrast`, when that is known.
 
     Source:
         Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64, 1996 (the operator);
         the median makes it robust to edges.
     """
     body = centre(film).astype(np.float64)
-    reach = contrast(film)
+    reach = contrast(film) if reach is None else reach
     if min(body.shape) < 3 or reach <= 0:
         return 0.0
     rows = body[:-2] - 2 * body[1:-1] + body[2:]
@@ -78,8 +82,20 @@ def noise(film: Grey) -> float:
 
 def text_burden(film: Grey) -> float:
     """Share of the film covered by small bright marks: burned-in letters, markers, wires."""
-    from scipy import ndimage
-
     grey = stretched(film)
-    hat = grey - ndimage.grey_opening(grey, size=(HAT, HAT))
-    return float(np.mean(hat > HAT_STEP))
+    return float(np.mean(grey - opened(grey) > HAT_STEP))
+
+
+def opened(grey: Grey) -> Grey:
+    """Grey-value opening with a square of `HAT` pixels, cut at the border of the film."""
+    return _swept(_swept(grey, np.minimum, np.inf), np.maximum, -np.inf)
+
+
+def _swept(grey: Grey, better: np.ufunc, beyond: float) -> Grey:
+    """Minimum or maximum over the square of `HAT` pixels around each pixel, from windows of 2 and 4 along each axis."""
+    found = np.pad(grey, HAT // 2, constant_values=beyond)
+    for _ in range(2):
+        two = better(found[:-1], found[1:])
+        four = better(two[:-2], two[2:])
+        found = better(four[: 4 - HAT], four[HAT - 4 :]).T
+    return found
