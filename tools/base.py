@@ -209,6 +209,10 @@ class Tool(ABC):
         schema = cls.Request.model_json_schema()
         hidden = {*cls.card.needs, *(("image",) if cls.card.image == "none" else ())}
         properties = {k: v for k, v in schema.get("properties", {}).items() if k not in hidden}
+        if cls.card.image == "required":
+            properties["image"] = {**properties["image"], "type": "string"}
+            for loose in ("anyOf", "default"):
+                properties["image"].pop(loose, None)
         required = {*schema.get("required", ()), *(("image",) if cls.card.image == "required" else ())} - hidden
         return {**schema, "properties": properties, "required": [k for k in properties if k in required]}
 
