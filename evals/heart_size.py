@@ -57,7 +57,7 @@ class FilmResult:
 
 def _settings(fold: int | None) -> Settings:
     members = None if fold is None else (fold,)
-    return Settings(anatomy_members=members, guard_member=fold, trace_dir=None)
+    return Settings(anatomy_members=members, guard_member=fold, trace_dir=None, cache_dir=None)
 
 
 def _look(answer: Answer) -> Measurement | None:

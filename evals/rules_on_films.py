@@ -82,7 +82,7 @@ def run(data: Path, split: str, limit: int) -> dict[str, dict[str, object]]:
     """Ask every group and print its line."""
     folder = chest_folder(data)
     report: dict[str, dict[str, object]] = {}
-    with Agent(settings=Settings(trace_dir=None)) as agent:
+    with Agent(settings=Settings(trace_dir=None, cache_dir=None)) as agent:
         for group in groups(data, split, limit):
             answers = []
             for number, row in enumerate(group.rows, 1):
