@@ -11,32 +11,24 @@ from pydantic import Field
 from secondread.tools.base import Tool
 
 if TYPE_CHECKING:
-    from secondread.tools.runtime.calls import PlannedCall
     from secondread.tools.runtime.runtime import Runtime
 
 IMAGE_HELP = "Handle from list_images, path below an allowed folder, or base64: followed by the bytes."
 
 
 async def run_tool(runtime: "Runtime", name: str, args: dict[str, Any]) -> Any:
-    """Run one tool and what it needs, in order; the evidence of the tool asked for.
+    """Run one tool and what it needs; the evidence of the tool asked for.
 
     Raises:
         UsageError: An argument is wrong.
         ToolUnavailable: There is no such tool.
     """
-    from secondread.tools.runtime.calls import Call, plan
-
-    planned: list[PlannedCall] = plan([Call(tool=name, args=args)], {}, runtime.catalogue, next_id=1, defaults={})
-
-    async def all_of_them() -> Any:
-        ledger: dict[str, Any] = {}
-        for call in planned:
-            ledger[call.id], _ = await runtime.execute(call, ledger)
-        return ledger[planned[-1].id]
-
     import asyncio
 
-    return await asyncio.wrap_future(runtime.submit(all_of_them()))
+    from secondread.tools.runtime.calls import Call
+
+    done = await asyncio.wrap_future(runtime.submit(runtime.run([Call(tool=name, args=args)])))
+    return list(done.values())[-1]
 
 
 def serve_tool(tool: Tool, call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]) -> ServedTool:
