@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from secondread.schema.errors import StoreError
 from secondread.tools.base import Tool
 from secondread.tools.runtime.jobs import Outcome
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
     from secondread.imaging.store import ImageStore
 
+MEMORY_BYTES = 64 << 20
+"""Of the JSON of the results kept in memory."""
+LARGEST_PART = 8
+"""A result larger than this part of the folder's size would drive too many others out."""
 FORMAT = 1
 """Of what is kept; entries of another one are not read."""
 HANDLE = re.compile(r"^(?:mask|bits|map)-[0-9a-f]{16}$")
@@ -58,6 +63,7 @@ class ResultCache:
     def __init__(self, entries: int, store: "ImageStore", disk: "DiskResults | None" = None) -> None:
         self._entries, self._store, self.disk = entries, store, disk
         self._held: OrderedDict[str, tuple[Outcome, tuple[str, ...]]] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
 
     def get(self, key: str) -> Outcome | None:
@@ -69,7 +75,7 @@ class ResultCache:
             if all(map(self._store.blobs.holds, found[1])):
                 self._held.move_to_end(key)
                 return found[0]
-            del self._held[key]
+            self._drop(key)
             return None
 
     def read(self, key: str, tool: Tool) -> Outcome | None:
@@ -85,10 +91,16 @@ class ResultCache:
             return
         named = tuple(dict.fromkeys(handles(json.loads(outcome.text))))
         with self._lock:
+            self._drop(key)
             self._held[key] = outcome, named
-            self._held.move_to_end(key)
-            while len(self._held) > self._entries:
-                self._held.popitem(last=False)
+            self._size += len(outcome.text)
+            while len(self._held) > self._entries or (self._size > MEMORY_BYTES and len(self._held) > 1):
+                self._drop(next(iter(self._held)))
+
+    def _drop(self, key: str) -> None:
+        gone = self._held.pop(key, None)
+        if gone is not None:
+            self._size -= len(gone[0].text)
 
     def write(self, key: str, outcome: Outcome) -> None:
         """Keep an outcome on disk, in the background."""
@@ -149,10 +161,16 @@ class DiskResults:
                 self._cache.close()
 
     def _write(self, key: str, outcome: Outcome, store: "ImageStore") -> None:
+        try:
+            entry = _packed(outcome, store)
+        except StoreError:
+            return  # the image was forgotten meanwhile, and with it what lies on it
+        if len(entry) > self._limit // LARGEST_PART:
+            return
         with self._tolerant():
             cache = self._open()
             if cache is not None:
-                cache.set(key, _packed(outcome, store))
+                cache.set(key, entry)
 
     def _open(self) -> "diskcache.Cache | None":
         with self._opening:
@@ -166,17 +184,13 @@ class DiskResults:
 
     @contextlib.contextmanager
     def _tolerant(self) -> Iterator[None]:
-        """A full disk, a locked or damaged file or a folder that cannot be written end the use of the cache."""
-        import sqlite3
-
+        """A full disk, a damaged file, a folder that cannot be written: whatever it is ends the use of the cache."""
         try:
             yield
-        except (OSError, sqlite3.Error, UnsafeEntry):
-            self._broken = True
-            self._cache = None
         except Exception as error:
-            if type(error).__name__ != "Timeout":  # of diskcache: another process holds the file
-                raise
+            if type(error).__name__ != "Timeout":  # of diskcache: another process holds the file for the moment
+                self._broken = True
+                self._cache = None
 
 
 class UnsafeEntry(Exception):

@@ -52,6 +52,10 @@ class RunContext:
         """See `Context.values`."""
         return self._store.values(image)
 
+    def colour(self, image: str) -> "NDArray[np.uint8]":
+        """See `Context.colour`."""
+        return self._store.colour(image)
+
     def volume(self, image: str) -> "Volume":
         """See `Context.volume`."""
         return self._store.volume(image)
@@ -118,6 +122,10 @@ class RunContext:
     def cards(self) -> Sequence[Card]:
         """See `Context.cards`."""
         return self._catalogue.cards()
+
+    def models(self) -> tuple[str, ...]:
+        """Tools whose models are in use."""
+        return tuple(self._used)
 
     def close(self) -> None:
         """Release the models that were asked for."""

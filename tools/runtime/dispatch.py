@@ -7,6 +7,7 @@ A thread cannot be killed: one that hangs past its limit is given up and replace
 usable. A tool with `MOST_HUNG` threads still hanging is refused until one of them comes back.
 """
 
+import contextlib
 import heapq
 import itertools
 import threading
@@ -113,12 +114,12 @@ class Dispatcher:
             job.waiters.append(waiter)
             self._running[job.key] = job
             lane = self._lane(job.tool)
-            company = lane.size > 1 and self._others(lane, job)
-            job.ready_at = time.monotonic() + (self._company if company else 0.0)
-            lane.waiting.append(job)
+            company, now = lane.size > 1 and self._others(lane, job), time.monotonic()
+            job.ready_at = now + self._company if company else now
             if not company:
-                for other in lane.waiting:
-                    other.ready_at = 0.0
+                for other in lane.waiting:  # nobody else is to come
+                    other.ready_at = min(other.ready_at, now)
+            lane.waiting.append(job)
             waiter.add_done_callback(lambda done: self._left(job) if done.cancelled() else None)
             self._wake()
         return waiter
@@ -207,7 +208,8 @@ class Dispatcher:
     def _finish(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
         for job, outcome in zip(jobs, outcomes, strict=True):
             if outcome.error is None:
-                self._store(job, outcome)
+                with contextlib.suppress(Exception):  # a result that cannot be kept is still a result
+                    self._store(job, outcome)
             with self._changed:
                 self._running.pop(job.key, None)
             job.finish(outcome)

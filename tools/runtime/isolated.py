@@ -152,6 +152,7 @@ _ANSWERS: dict[str, Callable[[Context, list[Any], list[Any]], tuple[dict[str, An
     "info": lambda ctx, g, a: _json(ctx.info(g[0])),
     "pixels": lambda ctx, g, a: _array(ctx.pixels(g[0])),
     "values": lambda ctx, g, a: _array(ctx.values(g[0])),
+    "colour": lambda ctx, g, a: _array(ctx.colour(g[0])),
     "volume": lambda ctx, g, a: _volume(ctx, g[0]),
     "study": lambda ctx, g, a: _json(ctx.study(g[0])),
     "slice": lambda ctx, g, a: _json(ctx.slice(g[0], g[1], g[2], tuple(g[3]) if g[3] else None)),

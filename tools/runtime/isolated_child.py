@@ -88,6 +88,10 @@ class RemoteContext:
         """See `Context.values`."""
         return self._array("values", image)  # type: ignore[no-any-return]  # the parent's own array
 
+    def colour(self, image: str) -> "NDArray[np.uint8]":
+        """See `Context.colour`."""
+        return self._array("colour", image)  # type: ignore[no-any-return]  # the parent's own array
+
     def volume(self, image: str) -> "Volume":
         """See `Context.volume`."""
         if image not in self._volumes:

@@ -1,6 +1,6 @@
 """What waits, what runs, and what came out of it."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +69,7 @@ class Batch:
         tool: Which tool.
         jobs: In the order of their requests.
         lane: Where it came from; the dispatcher's own.
+        models: Names of the models that it uses, as far as known.
         memory_ran_out: Set by the run: the next batches of this tool are to be smaller.
         done: The run has ended in time.
         abandoned: It ran past its limit; its thread was given up and its outcome counts for nothing.
@@ -77,6 +78,7 @@ class Batch:
     tool: Tool
     jobs: list[Job]
     lane: Any = None
+    models: Callable[[], tuple[str, ...]] = tuple
     memory_ran_out: bool = False
     done: bool = False
     abandoned: bool = False

@@ -69,6 +69,7 @@ def stored_bytes(tool: Tool) -> int | None:
 class _Held:
     model: Any
     size: int
+    tool: Tool
     users: int = 0
     pins: int = 0
 
@@ -137,6 +138,9 @@ class ModelPool:
         while True:
             with self._changed:
                 held = self._models.get(name)
+                if held is not None and not _same(held.tool, tool):
+                    self._remove(name)  # another tool took over the name; who still uses the model keeps it
+                    held = None
                 if held is not None:
                     held.users += 1
                     self._mine.count = self._count() + 1
@@ -252,7 +256,7 @@ class ModelPool:
             self._reserve(name, loading, size)
         with self._changed:
             loading.reserved = 0
-            self._models[name] = _Held(model, size, users=1)
+            self._models[name] = _Held(model, size, tool, users=1)
             self._mine.count = self._count() + 1
             self.peak = max(self.peak, self._held())
         return model
@@ -307,3 +311,8 @@ class ModelPool:
     def _count(self) -> int:
         """Models that this thread uses."""
         return int(getattr(self._mine, "count", 0))
+
+
+def _same(one: Tool, other: Tool) -> bool:
+    """Whether two tools of one name would load the same model."""
+    return one is other or (type(one) is type(other) and one.weights_folder == other.weights_folder)

@@ -98,6 +98,7 @@ class BatchRunner:
             evidence |= {names[n]: e for n, e in job.needs.items()}
             requests.append(tool.Request.model_validate({**job.args, **names}))
         ctx = self._context(evidence)
+        batch.models = ctx.models
         try:
             self._ran(len(jobs))
             if tool.card.isolate:

@@ -314,7 +314,8 @@ class Runtime:
 
     def _gave_up(self, batch: Batch) -> None:
         """A batch hangs: what its thread may still use is forgotten, its process killed."""
-        self.pool.abandon(batch.tool.card.name)
+        for name in dict.fromkeys((batch.tool.card.name, *batch.models())):
+            self.pool.abandon(name)
 
     def _ran(self, requests: int) -> None:
         with self._lock:

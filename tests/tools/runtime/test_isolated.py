@@ -256,3 +256,13 @@ def test_a_tool_that_cannot_be_imported_by_name_is_refused_with_the_reason(open_
     tool: Tool = make_tool("nameless", run, isolate=True, result=Regions, kind="region")
     told = failure(ask(open_runtime(tool), ("nameless", {}))[0])
     assert told.code == "tool_unavailable"
+
+
+def test_the_process_is_given_everything_that_a_context_gives() -> None:
+    from secondread.tools.base import Context
+    from secondread.tools.runtime.isolated import _ANSWERS
+    from secondread.tools.runtime.isolated_child import RemoteContext
+
+    methods = {name for name in vars(Context) if not name.startswith("_")}
+    assert all(hasattr(RemoteContext, name) for name in methods)
+    assert methods - set(_ANSWERS) == {"model", "device", "graph"}  # the child's own

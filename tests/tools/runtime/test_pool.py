@@ -205,3 +205,11 @@ def test_room_is_kept_by_what_the_weights_files_say(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(b"no such header")
     assert stored_bytes(tool) is None
     assert stored_bytes(loading("none")) == 0
+
+
+def test_another_tool_of_the_same_name_gets_its_own_model() -> None:
+    pool, log = ModelPool(1000), []  # type: ignore[var-annotated]
+    one, other = loading("t", log=log), loading("t", 200, log=log)
+    assert pool.get(one) is pool.get(one)
+    assert pool.get(other) is not pool.get(one)
+    assert log == ["t", "t", "t"]
