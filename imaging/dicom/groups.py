@@ -5,7 +5,7 @@ Source: DICOM PS3.3 C.7.6.16, per-frame groups before shared ones.
 
 from typing import Any
 
-from secondread.imaging.dicom.values import items
+from secondread.imaging.dicom.values import value
 
 
 def group(ds: Any, sequence: str, frame: int = 0) -> Any | None:
@@ -16,12 +16,22 @@ def group(ds: Any, sequence: str, frame: int = 0) -> Any | None:
         sequence: Keyword of the macro, e.g. `PixelMeasuresSequence`.
         frame: From 0.
     """
-    per_frame = items(ds, "PerFrameFunctionalGroupsSequence")
-    for held in (per_frame[frame : frame + 1], items(ds, "SharedFunctionalGroupsSequence")[:1]):
-        for macros in held:
-            for item in items(macros, sequence)[:1]:
-                return item
+    for groups, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        macros = _item(ds, groups, index)
+        item = None if macros is None else _item(macros, sequence, 0)
+        if item is not None:
+            return item
     return None
+
+
+def _item(ds: Any, sequence: str, index: int) -> Any | None:
+    """One item of a sequence without a look at the others, of which there may be thousands."""
+    held = value(ds, sequence)
+    try:
+        item = held[index]
+    except (TypeError, IndexError, KeyError):
+        return None
+    return item if hasattr(item, "group_dataset") else None
 
 
 def frame_or_root(ds: Any, sequence: str, frame: int = 0) -> Any:

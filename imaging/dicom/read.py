@@ -1,7 +1,7 @@
 """One frame of a DICOM file as a loaded image."""
 
 from secondread.imaging.dicom.file import open_dicom
-from secondread.imaging.loaded import LoadedImage, read_only
+from secondread.imaging.loaded import LoadedImage
 
 
 def load_dicom(data: bytes, name: str, *, frame: int = 0) -> LoadedImage:
@@ -24,4 +24,5 @@ def load_dicom(data: bytes, name: str, *, frame: int = 0) -> LoadedImage:
             f"The file holds {file.frames} frames; only {'the first' if frame == 0 else f'frame {frame + 1}'} is read."
         )
         info = info.model_copy(update={"caveats": (*info.caveats, told)})
-    return LoadedImage(info, read_only(grey), file.identity())
+    grey.flags.writeable = False
+    return LoadedImage(info, grey, file.identity())

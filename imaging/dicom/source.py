@@ -56,8 +56,12 @@ class Source:
 
     def read(self, offset: int, length: int) -> bytes:
         """At most `length` bytes from `offset`; fewer at the end of the file."""
+        return bytes(self.view(offset, length))
+
+    def view(self, offset: int, length: int) -> bytes | memoryview:
+        """As `read`, without a copy of what is in memory already."""
         if isinstance(self._origin, bytes):
-            return self._origin[offset : offset + length]
+            return memoryview(self._origin)[offset : offset + length]
         with self.stream() as file:
             file.seek(offset)
             return file.read(length)

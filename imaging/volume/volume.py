@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from secondread.imaging.dicom.grey import Window
+from secondread.imaging.dicom.voi import Window
 from secondread.imaging.identity.vault import Identity
 from secondread.imaging.limits import check_size
 from secondread.imaging.volume.grid import Grid, as_affine, spacing_of

@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from secondread.imaging.dicom.grey import Window, full_range
+from secondread.imaging.dicom.grey import full_range
+from secondread.imaging.dicom.padding import Spread
+from secondread.imaging.dicom.voi import Window
 from secondread.imaging.load import load
 
 STEP = 1 / 255
@@ -157,6 +159,9 @@ def test_several_frames_give_the_first_and_a_caveat(film12: NDArray[np.uint16], 
 
 
 def test_pixels_that_use_few_of_their_bits_are_scaled_to_those() -> None:
-    assert full_range(np.array([0, 4000], np.uint16), 16) == (0.0, 4095.0)
-    assert full_range(np.array([100, 2000], np.uint16), 12) == (0.0, 4095.0)
-    assert full_range(np.array([-1000, 3000], np.int16), 16) == (-1000.0, 3000.0)
+    def found(pixels: Any, bits: int) -> tuple[float, float]:
+        return full_range(Spread(pixels, None), pixels.dtype, bits)
+
+    assert found(np.array([0, 4000], np.uint16), 16) == (0.0, 4095.0)
+    assert found(np.array([100, 2000], np.uint16), 12) == (0.0, 4095.0)
+    assert found(np.array([-1000, 3000], np.int16), 16) == (-1000.0, 3000.0)
