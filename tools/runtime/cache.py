@@ -130,6 +130,14 @@ class DiskResults:
         self.hits = 0
         self.misses = 0
 
+    def open_ahead(self) -> None:
+        """Open the file in the background: that takes some 50 ms, which the first call need not wait for."""
+        self._writer.submit(self._opened_ahead)
+
+    def _opened_ahead(self) -> None:
+        with self._tolerant():
+            self._open()
+
     def read(self, key: str, tool: Tool, store: "ImageStore") -> Outcome | None:
         """See `ResultCache.read`."""
         entry = None

@@ -89,6 +89,8 @@ class Runtime:
         self._threads = threads
         self.pool = ModelPool(model_budget_mb * MEGABYTE, device_of=self.devices.of, load=self._load)
         self.cache = ResultCache(cache_entries, store, DiskResults(cache_dir, cache_mb) if cache_dir else None)
+        if self.cache.disk is not None:
+            self.cache.disk.open_ahead()
         self._dispatch = Dispatcher(
             BatchRunner(store, self.pool, self.context, self._ran),
             store=self._keep,

@@ -268,7 +268,9 @@ def test_derived_images_are_not_kept_beyond_the_process(open_runtime: Open, grey
         runtime.close()
 
 
-def test_nothing_is_opened_before_the_first_call(tmp_path: Path) -> None:
-    kept = DiskResults(tmp_path / "later", 8)
+def test_the_file_can_be_opened_ahead_and_closed_without_a_call(tmp_path: Path) -> None:
+    kept = DiskResults(tmp_path / "ahead", 8)
+    assert not (tmp_path / "ahead").exists()
+    kept.open_ahead()
     kept.close()
-    assert not (tmp_path / "later").exists()
+    assert (tmp_path / "ahead" / "cache.db").is_file()
