@@ -41,7 +41,8 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
         planned = plan(calls, {}, run.executor.catalogue, next_id=1, defaults=run.tool_defaults)
         run.emit("intake", "quality gate and guards")
         run.meter.calls += len(planned)
-        new = await run_planned(planned, {}, run)
+        for name in GATES:  # in turn: side by side, short tools spend their time waiting for each other's threads
+            new |= await run_planned([c for c in planned if c.tool == name], new, run)
     known = header_reason(run.infos[images[0]]) if images else None
     if new and run.rethink and known is None and all(p.kind != "quality" for p in props):
         gates = tuple(n for n in GATES if n in run.executor.catalogue)
