@@ -3,13 +3,14 @@
 import asyncio
 import queue
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from secondread.agent.config import Settings
+from secondread.agent.given import given_masks
 from secondread.agent.limits import Meter
 from secondread.agent.painter import paint
 from secondread.agent.planners.base import Planner
@@ -110,6 +111,7 @@ class Agent:
         series: int | None = None,
         slice: int | None = None,
         plane: str = "axial",
+        masks: Mapping[str, Any] | None = None,
         choices: Sequence[str] | None = None,
         view: str | None = None,
         age: float | None = None,
@@ -127,6 +129,8 @@ class Agent:
             slice: Number of a slice of a volume or of a frame of a clip, from 1; slices count from the feet, the back
                 or the patient's left. None: the whole volume.
             plane: Plane of `slice`: `axial`, `coronal` or `sagittal`.
+            masks: Outlines of structures, by name: an array of the image's or volume's shape, a path, or a path and the
+                label value that is meant.
             choices: Answers to choose from.
             view: Projection that the header lacks, recorded as stated by the caller (`PA`, `AP`, `LATERAL`).
             age: Age in years that the header lacks, recorded as stated.
@@ -147,6 +151,7 @@ class Agent:
             series=series,
             slice=slice,
             plane=plane,
+            masks=masks,
             choices=choices,
             view=view,
             age=age,
@@ -197,6 +202,7 @@ class Agent:
         series: int | None = None,
         slice: int | None = None,
         plane: str = "axial",
+        masks: Mapping[str, Any] | None = None,
         choices: Sequence[str] | None = None,
         view: str | None = None,
         age: float | None = None,
@@ -215,12 +221,19 @@ class Agent:
             films=films,
         )
         infos = handed.infos
+        notes = handed.notes
         run_id = uuid.uuid4().hex[:16]
         trace = TraceWriter(run_id, trace_path(self.settings, run_id))
         from secondread.agent.risk import cutoff_for
 
         cutoff, warning = cutoff_for(self.risk)
         defaults = tool_defaults(self.settings)
+        if masks:
+            if not infos:
+                raise UsageError("An outline needs an image.")
+            given, placed = await asyncio.to_thread(given_masks, self.runtime.store, infos[0], masks, graph)
+            defaults["given_masks"] = {"masks": {k: m.model_dump(mode="json") for k, m in given.items()}}
+            notes += placed
         run = Run(
             executor=self.runtime,
             planner=self._planner,
@@ -254,7 +267,7 @@ class Agent:
             answer = await execute(run, parsed.model_dump(mode="json"))
         finally:
             trace.close()
-        told = tuple(dict.fromkeys((*answer.warnings, *handed.notes, *([warning] if warning else []))))
+        told = tuple(dict.fromkeys((*answer.warnings, *notes, *([warning] if warning else []))))
         if told != answer.warnings:
             answer = answer.model_copy(update={"warnings": told})
         for item in answer.evidence:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from secondread.schema.errors import StoreError
 from secondread.schema.evidence import DerivedImage, Evidence, Findings, Measurement, Measurements, Regions
-from secondread.schema.region import Point
+from secondread.schema.region import Box, Point
 
 if TYPE_CHECKING:
     from secondread.imaging.draw.render import Sides
     from secondread.imaging.store import ImageStore
+    from secondread.imaging.volume.volume import Volume
 
 PAIRS = ("image_left", "image_right")
 """Suffixes of the two landmarks that end a horizontal distance."""
@@ -42,6 +43,13 @@ def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -
     if isinstance(result, Regions | Measurements) and anatomy is not None:
         masks = {name: store.mask(ref) for name, ref in anatomy.masks.items()}
     if isinstance(result, Measurements):
+        masks |= {name: store.mask(ref) for name, ref in result.outlined.items()}
+        boxes = [
+            Box(grid=one.grid, x0=x0, y0=y0, x1=x1, y1=y1)
+            for one in result.counted
+            if not result.outlined
+            for x0, y0, x1, y1 in one.boxes
+        ]
         lines = distances(result.items)
         seen = {(p.x, p.y): p for m in result.items for p in m.landmarks}
         points = [p.model_copy(update={"name": ""}) if p.name.endswith(PAIRS) else p for p in seen.values()]
@@ -50,6 +58,11 @@ def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -
     elif isinstance(result, DerivedImage) and result.box is not None:
         boxes = [result.box]
     info = store.info(evidence.image)
+    caption = f"{evidence.id}: {evidence.summary}" + (f" ({evidence.place})" if evidence.place else "")
+    if info.dimension == 3:
+        return _volume(store.volume(evidence.image), masks, caption)
+    if not masks and not boxes and info.ref.parent is not None and info.ref.transform is not None:
+        return _in_whole(evidence.image, caption, store)
     doubtful = anatomy is not None and anatomy.heart_side == "image_left"
     sides: Sides = "image" if doubtful else "patient"
     return overlay(
@@ -58,10 +71,38 @@ def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -
         points=points,
         boxes=boxes,
         lines=lines,
-        caption=f"{evidence.id}: {evidence.summary}",
+        caption=caption,
         spacing=info.spacing,
         sides=sides,
         geometry=info.geometry,
+    )
+
+
+def _volume(volume: "Volume", masks: dict[str, Any], caption: str) -> Any:
+    """Slices of a volume, those through its outlines when there are any."""
+    from secondread.imaging.draw.slices import montage
+
+    first = last = None
+    held = [i for i in range(volume.count("axial")) if any(volume.shown(m, "axial", i).any() for m in masks.values())]
+    if held:
+        first, last = held[0], held[-1]
+    return montage(volume, "axial", first=first, last=last, masks=masks, caption=caption)
+
+
+def _in_whole(image: str, caption: str, store: "ImageStore") -> Any:
+    """The image a region was marked on, with the region as a box."""
+    from secondread.imaging.coordinates import up
+    from secondread.imaging.draw.render import overlay
+
+    ref = store.info(image).ref
+    assert ref.parent is not None and ref.transform is not None
+    whole = store.info(ref.parent)
+    box = up(
+        Box(grid=ref.grid, x0=-0.5, y0=-0.5, x1=ref.columns - 0.5, y1=ref.rows - 0.5), ref.transform, whole.ref.grid
+    )
+    assert isinstance(box, Box)
+    return overlay(
+        store.pixels(ref.parent), boxes=[box], caption=caption, spacing=whole.spacing, geometry=whole.geometry
     )
 
 

@@ -17,6 +17,7 @@ def propositions(question: Question) -> list[Proposition]:
             concept=one.concept,
             kind=one.kind,
             asked=_asked(one),
+            structure=one.structure,
             laterality=one.laterality,
             threshold=one.threshold,
         )

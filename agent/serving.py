@@ -1,16 +1,33 @@
 """Which tools serve a concept, and which gates an image has to pass before their word counts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from secondread.kg.graph import Graph
+from secondread.kg.reading import OF_ANY
 from secondread.kg.reason import assessments, limits_of
 from secondread.schema.image import ImageInfo
 from secondread.tools.base import Card
 from secondread.tools.catalogue import Catalogue
 from secondread.tools.runtime.runtime import outside_validity, wrong_dimension
 
+ANY_STRUCTURE = "marked_region"
+"""A tool that establishes this measures whatever structure it is given."""
 
-def serving(concept: str, cards: Sequence[Card], graph: Graph, *, limits: bool) -> list[str]:
+
+GIVEN = "given_masks"
+"""The tool that enters outlines of the caller."""
+
+
+def measures(card: Card, measurement: str, structure: str | None) -> bool:
+    """Whether a tool takes this measurement of this structure; only measures that any structure has are told apart."""
+    if structure is None or measurement not in OF_ANY:
+        return True
+    return structure in card.establishes or ANY_STRUCTURE in card.establishes
+
+
+def serving(
+    concept: str, cards: Sequence[Card], graph: Graph, *, limits: bool, structure: str | None = None
+) -> list[str]:
     """Names of the tools that establish a concept or a measurement by which it is assessed.
 
     Args:
@@ -18,14 +35,17 @@ def serving(concept: str, cards: Sequence[Card], graph: Graph, *, limits: bool) 
         cards: Tools on offer.
         graph: Says how the concept is assessed.
         limits: Also name the tools that check what limits these measurements, as a verdict needs.
+        structure: What is to be measured, for measures that any structure has.
     """
-    direct = [c.name for c in cards if concept in c.establishes]
+    if structure is None and graph.has(concept) and graph.concept(concept).kind == "anatomy":
+        structure = concept
+    direct = [c.name for c in cards if concept in c.establishes and measures(c, concept, structure)]
     measurements = [a.measurement for a in assessments(graph, concept)]
     if direct:
         measurements.append(concept)
     names = list(direct)
     for measurement in measurements:
-        names += [c.name for c in cards if measurement in c.establishes]
+        names += [c.name for c in cards if measurement in c.establishes and measures(c, measurement, structure)]
         for limit in limits_of(graph, measurement) if limits else ():
             for found in assessments(graph, limit.object):
                 names += [c.name for c in cards if found.measurement in c.establishes]
@@ -55,6 +75,11 @@ def wants_film(concepts: Iterable[str], catalogue: Catalogue, graph: Graph) -> b
         if not names or gates_of(names, catalogue):
             return True
     return False
+
+
+def lacks_outline(card: Card, given: Mapping[str, object]) -> bool:
+    """Whether a tool measures outlines of the caller and none was given."""
+    return GIVEN in card.needs and GIVEN not in given
 
 
 def fits(card: Card, info: ImageInfo) -> bool:

@@ -12,6 +12,7 @@ from secondread.schema.evidence import (
     Findings,
     GraphPaths,
     Measurement,
+    Measurements,
     Passages,
     Polarity,
     QualityReport,
@@ -48,6 +49,8 @@ def number(value: float, unit: str) -> str:
 def measured_text(found: Measurement, graph: Graph) -> str:
     """`The cardiothoracic ratio is 0.53 (0.49-0.57, 90 % interval)`."""
     name = name_of(found.name, graph)
+    if found.structure is not None:
+        name += f" of the {name_of(found.structure, graph)}"
     text = f"The {name} is {number(found.value or 0.0, found.unit)}"
     if found.interval is not None:
         low, high = found.interval.low, found.interval.high
@@ -104,6 +107,8 @@ def claims_of(
     main = ledger[judged.evidence[0]].result
     if judged.measurement is not None and judged.measurement.value is not None:
         _measured(prop, judged, maker, graph)
+    elif isinstance(main, Measurements) and prop.kind == "location":
+        _marked(prop, main, maker, graph)
     elif isinstance(main, QualityReport):
         _quality(prop, judged, main, maker, graph)
     elif isinstance(main, Findings):
@@ -197,6 +202,22 @@ def _finding(prop: Proposition, judged: Judgement, findings: Findings, maker: _M
         if p is not None:
             p = p if judged.outcome == "yes" else 1 - p
         maker.add(prop.concept, found.polarity, text, probability=p, method=judged.belief.method)
+
+
+def _marked(prop: Proposition, main: Measurements, maker: _Maker, graph: Graph) -> None:
+    """Where counted or outlined structures lie."""
+    name = name_of(prop.concept, graph)
+    for one in main.counted:
+        if one.concept == prop.concept:
+            maker.add(one.measurement, "present", f"The {name_of(one.measurement, graph)} marked is {len(one.boxes)}")
+            return
+    mask = main.outlined.get(prop.concept)
+    if mask is not None and mask.box is not None:
+        b = mask.box
+        columns, rows = f"{b.x0 + 0.5:.0f} to {b.x1 - 0.5:.0f}", f"{b.y0 + 0.5:.0f} to {b.y1 - 0.5:.0f}"
+        maker.add(prop.concept, "present", f"The {name} spans columns {columns} and rows {rows}")
+    elif mask is not None and mask.cuboid is not None:
+        maker.add(prop.concept, "present", f"The {name} is outlined in {mask.pixels} pixels")
 
 
 def _paths(found: GraphPaths, maker: _Maker) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from secondread.imaging.colour import colour_of
 from secondread.imaging.load import decode, read_bytes
 from secondread.imaging.loaded import LoadedImage, read_only
 from secondread.schema.errors import StoreError
@@ -36,6 +37,9 @@ class Origin(Protocol):
     def values(self) -> NDArray[np.float32] | None:
         """Values in the unit of the image, or None when display grey is all there is."""
 
+    def colour(self) -> NDArray[np.uint8] | None:
+        """Red, green and blue, shape (rows, columns, 3), or None when it has none."""
+
 
 @dataclass(frozen=True)
 class FromBytes:
@@ -52,6 +56,10 @@ class FromBytes:
     def values(self) -> NDArray[np.float32] | None:
         """See `Origin.values`."""
         return _dicom_values(self.data, "The data")
+
+    def colour(self) -> NDArray[np.uint8] | None:
+        """See `Origin.colour`."""
+        return colour_of(self.data, "The data")
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,10 @@ class FromFile:
     def values(self) -> NDArray[np.float32] | None:
         """See `Origin.values`."""
         return _dicom_values(self._bytes(), self.path)
+
+    def colour(self) -> NDArray[np.uint8] | None:
+        """See `Origin.colour`."""
+        return colour_of(self._bytes(), self.path)
 
     def _bytes(self) -> bytes:
         try:
@@ -104,6 +116,10 @@ class FromStudy:
         """See `Origin.values`."""
         return self.instance.values()
 
+    def colour(self) -> NDArray[np.uint8] | None:
+        """See `Origin.colour`."""
+        return colour_of(self.instance.source.data(), self.instance.name, self.instance.frame)
+
 
 @dataclass(frozen=True)
 class FromVolume:
@@ -123,6 +139,10 @@ class FromVolume:
         """See `Origin.values`."""
         return self.volume.slice(self.plane, self.index0)
 
+    def colour(self) -> NDArray[np.uint8] | None:
+        """See `Origin.colour`."""
+        return None
+
 
 @dataclass(frozen=True)
 class FromParent:
@@ -133,6 +153,7 @@ class FromParent:
     columns: int
     parent_grey: Callable[[], NDArray[np.float32]]
     parent_values: Callable[[], NDArray[np.float32]]
+    parent_colour: Callable[[], NDArray[np.uint8]]
     path: None = None
 
     def grey(self) -> NDArray[np.float32]:
@@ -145,6 +166,14 @@ class FromParent:
         """The values of the part at the parent's own resolution: enlarging would invent some."""
         x0, y0, x1, y1 = (round(v + 0.5) for v in (self.part.x0, self.part.y0, self.part.x1, self.part.y1))
         return self.parent_values()[y0:y1, x0:x1]
+
+    def colour(self) -> NDArray[np.uint8] | None:
+        """The colours of the part, enlarged as its grey is."""
+        from PIL import Image
+
+        x0, y0, x1, y1 = (round(v + 0.5) for v in (self.part.x0, self.part.y0, self.part.x1, self.part.y1))
+        window = Image.fromarray(np.ascontiguousarray(self.parent_colour()[y0:y1, x0:x1]))
+        return np.asarray(window.resize((self.columns, self.rows), Image.Resampling.BICUBIC))
 
 
 def file_stamp(path: str) -> tuple[int, int]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secondread.imaging.blobs import BlobStore
+from secondread.imaging.annotations import Annotations
+from secondread.imaging.colour import of_source
 from secondread.imaging.content import bytes_key
-from secondread.imaging.coordinates import bounding_box, to_ancestor
+from secondread.imaging.coordinates import to_ancestor
 from secondread.imaging.derive import derived_info
 from secondread.imaging.identity.vault import Vault
 from secondread.imaging.load import decode, load_plain, read_bytes
@@ -23,7 +24,7 @@ from secondread.imaging.pixel_cache import PixelCache
 from secondread.schema.errors import InputError, StoreError
 from secondread.schema.image import CropTransform, ImageInfo, ImageRef
 from secondread.schema.record import short_hash
-from secondread.schema.region import Box, MaskRef
+from secondread.schema.region import Box
 from secondread.schema.study import Plane, SeriesInfo, StudyInfo
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ class _Entry:
     """None: the pixels exist nowhere else and are never evicted."""
     volume: "Volume | None" = None
     """Set when the id stands for a volume, or for a slice of one."""
+    rgb: NDArray[np.uint8] | None = None
+    """Of a colour image given as an array."""
     path: str | None = None
     """Of a volume: the file, or the first file of the series, as typed."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class ImageStore:
+class ImageStore(Annotations):
     """Images, masks and maps by id. Thread-safe.
 
     Grey pixels of files count against `byte_budget` and the least recently used leave first; they are decoded again
@@ -58,7 +61,7 @@ class ImageStore:
         self.vault = Vault()
         self.decodes = 0
         """How often a source was decoded, for tests and benchmarks."""
-        self._blobs = BlobStore()
+        super().__init__()
         self._entries: dict[str, _Entry] = {}
         self._pixels = PixelCache(byte_budget)
         self._studies: dict[str, StudyInfo] = {}
@@ -90,7 +93,9 @@ class ImageStore:
         loaded = load_plain(source)
         with self._lock:
             self.decodes += 1
-        return self._enter(loaded, None, view, age)
+        info = self._enter(loaded, None, view, age)
+        self._entries[info.ref.id].rgb = of_source(source) if info.colour else None
+        return info
 
     def add_instance(self, instance: "Instance", *, view: str | None = None, age: float | None = None) -> ImageInfo:
         """Load one image of a study; its place in the study is part of what is known of it.
@@ -286,6 +291,28 @@ class ImageStore:
                 return found
         return self.pixels(image)
 
+    def colour(self, image: str) -> NDArray[np.uint8]:
+        """Red, green and blue, shape (rows, columns, 3), not kept in memory; a grey image gives its grey three times.
+
+        Raises:
+            StoreError: As `pixels`.
+        """
+        entry = self._entry(image)
+        found = entry.rgb
+        if found is None and entry.info.colour and entry.origin is not None:
+            found = entry.origin.colour()
+        if found is None:
+            found = np.repeat(np.rint(self.pixels(image) * 255).astype(np.uint8)[..., None], 3, axis=2)
+        return found
+
+    def grid(self, image: str) -> tuple[str, tuple[int, ...]]:
+        """See `Annotations.grid`."""
+        entry = self._entry(image)
+        ref = entry.info.ref
+        if entry.info.dimension == 3 and entry.volume is not None:
+            return ref.grid, entry.volume.shape
+        return ref.grid, (ref.rows, ref.columns)
+
     @contextmanager
     def pinned(self, *images: str) -> Iterator[None]:
         """Keep the pixels of these images in memory while the block runs."""
@@ -296,94 +323,6 @@ class ImageStore:
             yield
         finally:
             self._pixels.unpin(images)
-
-    def put_mask(self, image: str, name: str, mask: NDArray[np.bool_]) -> MaskRef:
-        """Keep a mask of an image.
-
-        Args:
-            image: Image id.
-            name: Concept id of what it shows.
-            mask: Shape (rows, columns) of the image, bool.
-
-        Raises:
-            StoreError: Unknown image.
-            InputError: Another shape or dtype.
-        """
-        ref = self._entry(image).info.ref
-        values = np.asarray(mask)
-        if values.dtype != np.bool_ or values.shape != (ref.rows, ref.columns):
-            raise InputError(
-                f"A mask of this image is bool of shape {(ref.rows, ref.columns)}, not {values.dtype} {values.shape}."
-            )
-        return MaskRef(
-            grid=ref.grid,
-            blob=self._blobs.put_mask(ref.grid, values),
-            name=name,
-            pixels=int(np.count_nonzero(values)),
-            box=bounding_box(values, ref.grid, name),
-        )
-
-    def mask(self, mask: MaskRef) -> NDArray[np.bool_]:
-        """A stored mask, shape (rows, columns) of its grid, read-only.
-
-        Raises:
-            StoreError: The store does not hold it.
-        """
-        return self._blobs.mask(mask.blob)
-
-    def put_bits(self, image: str, bits: NDArray[np.uint8]) -> str:
-        """Keep up to eight masks of an image in one bit map and return its handle.
-
-        Args:
-            image: Image id.
-            bits: uint8, over the whole image, of its shape or coarser; bit k is set where mask k is.
-
-        Raises:
-            StoreError: Unknown image.
-            InputError: Another dtype, or finer than the image.
-        """
-        ref = self._entry(image).info.ref
-        if bits.dtype != np.uint8 or not _covers(bits.shape, ref):
-            raise InputError(
-                f"A bit map of this image is uint8 of at most {(ref.rows, ref.columns)}, not {bits.dtype} {bits.shape}."
-            )
-        return self._blobs.put_bits(ref.grid, bits)
-
-    def bits(self, handle: str) -> NDArray[np.uint8]:
-        """A stored bit map, read-only.
-
-        Raises:
-            StoreError: The store does not hold it.
-        """
-        return self._blobs.bits(handle)
-
-    def put_map(self, image: str, values: NDArray[Any]) -> str:
-        """Keep a map over the whole image, of its shape or coarser, and return its handle.
-
-        Raises:
-            StoreError: Unknown image.
-            InputError: Finer than the image, or values that are not finite.
-        """
-        ref = self._entry(image).info.ref
-        array = np.asarray(values, dtype=np.float32)
-        if not _covers(array.shape, ref) or not np.isfinite(array).all():
-            raise InputError(
-                f"A map of this image is finite and of at most {(ref.rows, ref.columns)}, not {array.shape}."
-            )
-        return self._blobs.put_map(ref.grid, array)
-
-    def map(self, handle: str) -> NDArray[np.float32]:
-        """A stored map, float32, read-only.
-
-        Raises:
-            StoreError: The store does not hold it.
-        """
-        return self._blobs.map(handle)
-
-    @property
-    def blobs(self) -> BlobStore:
-        """Masks, bit maps and maps by handle."""
-        return self._blobs
 
     def derive(self, image: str, box: Box, scale: float = 1.0) -> ImageRef:
         """Register a crop of an image, enlarged `scale` times; its pixels are made when asked for.
@@ -403,7 +342,12 @@ class ImageStore:
         plain, _ = derived_info(entry.plain, box, scale, chain)
         with self._lock:
             origin = FromParent(
-                part, info.ref.rows, info.ref.columns, partial(self.pixels, image), partial(self.values, image)
+                part,
+                info.ref.rows,
+                info.ref.columns,
+                partial(self.pixels, image),
+                partial(self.values, image),
+                partial(self.colour, image),
             )
             known = self._entries.setdefault(info.ref.id, _Entry(info, plain, origin))
             known.info = info  # what is stated of the parent may have changed since
@@ -557,8 +501,3 @@ def _alone(info: ImageInfo) -> StudyInfo:
         pixel_mm=(info.spacing.row_mm, info.spacing.column_mm) if info.spacing is not None else None,
     )
     return StudyInfo(key=f"stu-{name}", series=(one,))
-
-
-def _covers(shape: tuple[int, ...], ref: ImageRef) -> bool:
-    """Whether an array can be laid over the whole of an image without being finer than it."""
-    return len(shape) == 2 and 1 <= shape[0] <= ref.rows and 1 <= shape[1] <= ref.columns

@@ -17,6 +17,8 @@ class Asked(Record):
     kind: AskedKind
     concept: str
     """Concept id; for a value the measurement, for a listing the tool that makes the list."""
+    structure: str | None = None
+    """What is measured, for measures that any structure has: the liver in "volume of the liver"."""
     polarity: Polarity = "present"
     """`absent` when a yes to the question means that the concept is missing ("is the heart normal in size")."""
     laterality: str | None = None

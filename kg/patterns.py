@@ -102,7 +102,10 @@ LISTING = _any(
 )
 STUDY = _any(
     r"\b(what|which|how many|list|show|describe|name)\b.{0,40}\b(series|sequences|acquisitions|stacks)\b",
-    r"\bwhat('s| is| was|s)? (contained |included |there )?(in|on|inside) (this|the) (study|folder|examination|exam|zip)\b",
+    (
+        r"\bwhat('s| is| was|s)? (contained |included |there )?(in|on|inside) (this|the) "
+        r"(study|folder|examination|exam|zip)\b"
+    ),
     r"\b(contents?|inventory|overview|summary) of (this|the) (study|folder|examination|exam)\b",
     r"\bwhat does (this|the) (study|folder|examination|exam) (contain|hold|include)\b",
     r"\bdescribe (this|the) (study|folder|examination|exam)\b",

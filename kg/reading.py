@@ -264,18 +264,47 @@ def comparison(low: str, found: Sequence[Mention]) -> list[Asked]:
     return [Asked(kind="comparison", concept=concept, laterality=side)]
 
 
+OF_ANY = frozenset(
+    (
+        "structure_volume", "structure_area", "longest_diameter", "short_axis", "mean_intensity",
+        "intensity_deviation", "lowest_intensity", "highest_intensity",
+    )
+)  # fmt: skip
+"""Measures that any structure has."""
+
+
+def _of(measure: str, found: Sequence[Mention], graph: Graph) -> str | None:
+    """The structure named beside a measure that any structure has."""
+    if measure not in OF_ANY:
+        return None
+    return next((m.concept for m in found if graph.concept(m.concept).kind == "anatomy"), None)
+
+
+def _counted(low: str, found: Sequence[Mention], graph: Graph) -> list[Asked]:
+    """Objects whose number is asked: "how many white cells"."""
+    if not re.search(r"\b(how many|number of|count)\b", low):
+        return []
+    return [
+        Asked(kind="value", concept=edge.object)
+        for m in found
+        for edge in graph.neighbors(m.concept, "assessed_by")
+        if edge.object.endswith("_count")
+    ]
+
+
 def values(low: str, found: Sequence[Mention], graph: Graph) -> list[Asked]:
     """Numbers asked for: measurements by name, or structures by "how wide", "how big"."""
     unit = (
         "mm" if re.search(r"\b(mm|millimet\w+)\b", low) else "cm" if re.search(r"\b(cm|centimet\w+)\b", low) else None
     )
     made = [
-        Asked(kind="value", concept=m.concept, unit=unit)
+        Asked(kind="value", concept=m.concept, unit=unit, structure=_of(m.concept, found, graph))
         for m in found
         if graph.concept(m.concept).kind == "measurement"
     ]
     if any(m.concept == "heart_size" for m in found):
         made.append(Asked(kind="value", concept="heart_width" if unit else RATIO, unit=unit))
+    made = made or _counted(low, found, graph)
     if made:
         return _distinct(made)
     if re.search(

@@ -55,6 +55,8 @@ class Measurement(Record):
 
     name: str
     """Concept id, e.g. `cardiothoracic_ratio`."""
+    structure: str | None = None
+    """Concept id of what was measured, for measures that any structure has: `structure_volume` of the `liver`."""
     value: float | None = None
     unit: str = "1"
     """`1` for ratios, `count`, `mm`, `mm2`, `mm3`, `deg`, `px`, `HU`, `units` (of the scanner) or `grey` (0 to 1)."""
@@ -99,10 +101,14 @@ class Measurements(Record):
     items: tuple[Measurement, ...]
     counted: tuple[Counted, ...] = ()
     """The objects behind counts."""
+    outlined: dict[str, MaskRef] = Field(default_factory=dict)
+    """Masks that the numbers were taken from, by concept id, when the tool made them itself."""
 
-    def get(self, name: str) -> Measurement | None:
-        """The measurement with this concept id, or None."""
-        return next((m for m in self.items if m.name == name), None)
+    def get(self, name: str, structure: str | None = None) -> Measurement | None:
+        """The measurement with this concept id, of this structure when one is named, or None."""
+        return next(
+            (m for m in self.items if m.name == name and (structure is None or m.structure in (None, structure))), None
+        )
 
 
 class Finding(Record):

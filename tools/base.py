@@ -129,6 +129,9 @@ class Context(Protocol):
     def values(self, image: str) -> "NDArray[np.float32]":
         """Values in `ImageInfo.unit`, shape (rows, columns): Hounsfield units for CT, no window applied."""
 
+    def colour(self, image: str) -> "NDArray[np.uint8]":
+        """Red, green and blue, shape (rows, columns, 3); a grey image gives its grey three times."""
+
     def volume(self, image: str) -> "Volume":
         """The volume that an id stands for or that a slice was cut from."""
 

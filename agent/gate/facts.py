@@ -135,6 +135,10 @@ def facts(evidence: Evidence) -> list[Fact]:
     if isinstance(result, Measurements):
         for m in result.items:
             found.extend(_of_measurement(m))
+        for name, mask in result.outlined.items():
+            found.append(Fact("count", name, float(mask.pixels), "px"))
+            if mask.box is not None:
+                found.extend(_of_box(name, mask.box))
     elif isinstance(result, Findings):
         for f in result.items:
             if f.score is not None:
@@ -167,8 +171,12 @@ def concepts(evidence: Evidence) -> set[str]:
     result = evidence.result
     found: set[str] = set()
     if isinstance(result, Measurements):
+        found.update(c.concept for c in result.counted)
+        found.update(result.outlined)
         for m in result.items:
             found.add(m.name)
+            if m.structure is not None:
+                found.add(m.structure)
             found.update(p.name for p in m.landmarks if p.name)
             if m.threshold is not None and m.surrogate_for is None:
                 found.add(m.threshold.concept)

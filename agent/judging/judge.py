@@ -8,7 +8,7 @@ from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.run import Run
 from secondread.agent.state import LoopState
 from secondread.kg.reason import missing_capability
-from secondread.schema.evidence import Evidence, Findings, ToolFailure
+from secondread.schema.evidence import Evidence, Findings, Measurements, ToolFailure
 
 QUALITY_TOOL = "film_quality"
 GUARD_TOOL = "chest_film_guard"
@@ -70,6 +70,9 @@ def _from_findings(prop: Proposition, item: Evidence) -> Judgement:
 
 
 def _location(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement:
+    marked = _marked(prop, image, ledger, run)
+    if marked is not None:
+        return marked
     item = last_on(ledger, "heart_location", (image,))
     if item is None:
         failed = failure_of(ledger, "heart_location", (image,))
@@ -82,6 +85,22 @@ def _location(prop: Proposition, image: str, ledger: dict[str, Evidence], run: R
     if found is None or found.region is None:
         return _out_of_reach(prop, ledger, run)
     return _told(prop, item)
+
+
+def _marked(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement | None:
+    """Where a tool that counts or outlines the concept has found it; None when no such tool is installed."""
+    tools = [t.card.name for t in run.executor.catalogue.establishing(prop.concept) if t.card.kind == "measurement"]
+    for name in tools:
+        item = last_on(ledger, name, (image,))
+        if item is not None and isinstance(item.result, Measurements):
+            if any(c.concept == prop.concept for c in item.result.counted) or prop.concept in item.result.outlined:
+                return _told(prop, item)
+            continue
+        failed = failure_of(ledger, name, (image,))
+        if failed is not None and isinstance(failed.result, ToolFailure):
+            return _nothing(prop, failed.result.message, outcome="indeterminate", evidence=(failed.id,))
+        return _nothing(prop, "", outcome="pending")
+    return None
 
 
 def _told_by(prop: Proposition, tool: str, ledger: dict[str, Evidence]) -> Judgement:

@@ -5,6 +5,7 @@ from secondread.agent.judging.judgement import Judgement, Outcome, failure_of, l
 from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.rules import read_age, read_view
 from secondread.agent.run import Run
+from secondread.agent.serving import lacks_outline, measures
 from secondread.kg.reason import assessments, missing_capability
 from secondread.schema.evidence import Evidence, Findings, Measurement, Measurements, Regions, ToolFailure
 
@@ -13,29 +14,43 @@ Z90 = 1.645
 LARGER_LUNG = {"lung_area_ratio": "area", "lung_width_ratio": "width", "lung_height_ratio": "height"}
 
 
-def measured(concept: str, run: Run) -> list[tuple[str, str]]:
+def measured(concept: str, structure: str | None, run: Run) -> list[tuple[str, str]]:
     """(measurement concept, tool) pairs that give a number for a concept, the concept itself first."""
+    wanted = [concept, *(found.measurement for found in assessments(run.graph, concept))]
     pairs = [
-        (concept, t.card.name) for t in run.executor.catalogue.establishing(concept) if t.card.kind == "measurement"
+        (measurement, t.card.name)
+        for measurement in wanted
+        for t in run.executor.catalogue.establishing(measurement)
+        if t.card.kind == "measurement" and measures(t.card, measurement, structure)
     ]
-    for found in assessments(run.graph, concept):
-        pairs += [
-            (found.measurement, t.card.name)
-            for t in run.executor.catalogue.establishing(found.measurement)
-            if t.card.kind == "measurement"
-        ]
     return list(dict.fromkeys(pairs))
+
+
+def structure_of(prop: Proposition, run: Run) -> str | None:
+    """What is to be measured: named by the question, or the structure that it asks the size of."""
+    if prop.structure is not None:
+        return prop.structure
+    known = run.graph.has(prop.concept) and run.graph.concept(prop.concept).kind == "anatomy"
+    return prop.concept if known else None
 
 
 def judge_value(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement:
     """The number asked for, from the latest look at the image."""
     images = run.family(image, ledger)
-    pairs = measured(prop.concept, run)
+    structure = structure_of(prop, run)
+    pairs = measured(prop.concept, structure, run)
     if not pairs:
         lacking = missing_capability(run.graph, prop.concept)
         return _judgement(
             prop, "unanswerable", (), "no installed tool measures it", missing=lacking.text if lacking else None
         )
+    catalogue = run.executor.catalogue
+    if all(lacks_outline(catalogue.get(tool).card, run.tool_defaults) for _, tool in pairs):
+        what = structure.replace("_", " ") if structure is not None else "structure"
+        return _judgement(
+            prop, "indeterminate", (), f"an outline of the {what} is needed", missing="Give one with --mask NAME=FILE."
+        )
+    pairs = [pair for pair in pairs if not lacks_outline(catalogue.get(pair[1]).card, run.tool_defaults)]
     pending = False
     failures: list[tuple[str, str]] = []
     for concept, tool in pairs:
@@ -52,7 +67,7 @@ def judge_value(prop: Proposition, image: str, ledger: dict[str, Evidence], run:
             else:
                 pending = True
             continue
-        found = item.result.get(concept)
+        found = item.result.get(concept, structure)
         if found is None or found.value is None:
             why = found.not_measurable if found is not None and found.not_measurable else "not measured"
             failures.append((item.id, why))

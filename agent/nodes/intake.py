@@ -70,7 +70,7 @@ def film_propositions(props: list[Proposition], info: ImageInfo, run: Run) -> li
     for prop in props:
         if prop.kind in FILM_FREE or about_film(prop):
             continue
-        names = serving(prop.concept, cards, run.graph, limits=False)
+        names = serving(prop.concept, cards, run.graph, limits=False, structure=prop.structure)
         free = [n for n in names if n not in GATES and not gates_of([n], run.executor.catalogue)]
         if not any(fits(run.executor.catalogue.get(n).card, info) for n in free):
             found.append(prop)

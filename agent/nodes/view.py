@@ -3,7 +3,7 @@
 from secondread.agent.judging.judgement import Judgement
 from secondread.agent.planners.base import Critique, PlannerView, Proposition, Refused
 from secondread.agent.run import Run
-from secondread.agent.serving import fits
+from secondread.agent.serving import fits, lacks_outline
 from secondread.agent.state import LoopState
 from secondread.schema.evidence import Evidence
 from secondread.tools.base import Card
@@ -20,6 +20,8 @@ def fitting_cards(run: Run, images: list[str]) -> tuple[Card, ...]:
     kept: list[Card] = []
     for card in run.executor.catalogue.cards():
         if not card.in_plan or (card.image == "required" and not infos):
+            continue
+        if lacks_outline(card, run.tool_defaults):
             continue
         if card.image == "none" or not infos or any(fits(card, i) for i in infos):
             kept.append(card)

@@ -43,6 +43,8 @@ class Proposition(Record):
     kind: PropositionKind
     asked: Polarity = "present"
     """`absent` when the question asks whether the concept is missing ("is the heart normal in size")."""
+    structure: str | None = None
+    """What is measured, for measures that any structure has."""
     laterality: str | None = None
     """`left`, `right`, .. in the patient's sense, when the question names a side."""
     threshold: float | None = None

@@ -51,7 +51,7 @@ class ProtocolPlanner:
             return self._call(self.graph.concept(prop.concept).tool or "capabilities", prop, view, offered)
         if prop.kind == "knowledge":
             return self._facts(prop, offered, view)
-        names = serving(prop.concept, view.cards, self.graph, limits=prop.kind == "presence")
+        names = serving(prop.concept, view.cards, self.graph, limits=prop.kind == "presence", structure=prop.structure)
         if prop.kind == "location":
             names = [n for n in names if offered[n].kind == "finding"] or names
         moves = [m for n in names for m in self._call(n, prop, view, offered)]

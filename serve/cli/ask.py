@@ -37,6 +37,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plane", choices=shared.PLANES, default="axial", help="plane of --slice (default: %(default)s)"
     )
+    parser.add_argument(
+        "--mask",
+        type=shared.mask,
+        action="append",
+        metavar="NAME=FILE[:LABEL]",
+        help="outline of a structure, to be measured; may be given several times",
+    )
     parser.add_argument("--choices", type=shared.choices, metavar="A,B,..", help="answer with one of these")
     parser.add_argument("--session", metavar="ID", help="opaque name that groups runs in their traces")
     shared.add_image_options(parser)
@@ -104,6 +111,7 @@ def _ask(agent: "Agent", images: list[str], question: str, args: argparse.Namesp
         "series": args.series,
         "slice": args.slice,
         "plane": args.plane,
+        "masks": dict(args.mask) if args.mask else None,
         "choices": args.choices,
         "view": args.view,
         "age": args.age,

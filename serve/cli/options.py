@@ -42,6 +42,15 @@ def region(text: str) -> tuple[float, float, float, float]:
     return x0, y0, x1, y1
 
 
+def mask(text: str) -> tuple[str, Any]:
+    """`NAME=FILE` or `NAME=FILE:LABEL`, for argparse."""
+    name, equals, path = text.partition("=")
+    if not equals or not name.strip() or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE or NAME=FILE:LABEL")
+    stem, colon, label = path.rpartition(":")
+    return name.strip(), ((stem, int(label)) if colon and label.isdecimal() and stem else path)
+
+
 def choices(text: str) -> tuple[str, ...]:
     """`A,B,..` with at least two different non-empty entries, for argparse."""
     found = tuple(part.strip() for part in text.split(","))
