@@ -1,0 +1,1 @@
+"""Nerves and vessels in regional-anaesthesia ultrasound: areas."""

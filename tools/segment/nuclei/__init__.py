@@ -1,0 +1,1 @@
+"""Nuclei of fluorescence and purple-stained micrographs: instances and their count."""
