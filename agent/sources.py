@@ -132,20 +132,21 @@ def _frames(path: Any) -> int:
 
 
 def _of_studies(store: ImageStore, studies: Sequence["Study"], stated: Stated, *, films: bool) -> Handed:
-    current = [study for study in studies if study.role == "current"]
-    if not current:
+    if not studies:
         raise UnreadableImage("No study was found in what was handed over.")
-    if len(current) > 1:
+    patients = {study.patient for study in studies if study.patient is not None}
+    if len(patients) > 1:
         raise UsageError(
-            f"What was handed over holds studies of {len(current)} patients.",
+            f"What was handed over holds studies of {len(patients)} patients.",
             hint="Ask about one patient at a time; `secondread batch` asks about all of them.",
         )
     for study in studies:
         store.add_study(study.info())
-    study = current[0]
+    study = [one for one in studies if one.role == "current"][-1]
     notes = [*study.problems]
-    if len(studies) > 1:
-        notes.append(f"{len(studies) - 1} earlier study(ies) of the same patient were handed over and not looked at.")
+    others = len(studies) - 1
+    if others:
+        notes.append(f"{others} other {'study was' if others == 1 else 'studies were'} handed over and not looked at.")
     chosen = _choices(study, stated, films=films)
     failure: SecondReadError | None = None
     for series, instance in chosen:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from secondread.imaging.alone import alone
 from secondread.imaging.annotations import Annotations
 from secondread.imaging.colour import of_source
 from secondread.imaging.content import bytes_key
@@ -25,7 +26,7 @@ from secondread.schema.errors import InputError, StoreError
 from secondread.schema.image import CropTransform, ImageInfo, ImageRef
 from secondread.schema.record import short_hash
 from secondread.schema.region import Box
-from secondread.schema.study import Plane, SeriesInfo, StudyInfo
+from secondread.schema.study import Plane, StudyInfo
 
 if TYPE_CHECKING:
     from secondread.imaging.study.model import Instance, Series
@@ -247,7 +248,7 @@ class ImageStore(Annotations):
         """
         info = self._entry(image).info
         known = self._studies.get(info.place.study) if info.place is not None else None
-        return known or _alone(info)
+        return known or alone(info)
 
     def info(self, image: str) -> ImageInfo:
         """What is known of an image besides its pixels.
@@ -485,19 +486,3 @@ class ImageStore(Annotations):
         with self._lock:
             if not lock.locked():
                 self._busy.pop(key, None)
-
-
-def _alone(info: ImageInfo) -> StudyInfo:
-    """A study made of one image or volume that was handed over by itself."""
-    name = info.ref.id.partition("-")[2]
-    one = SeriesInfo(
-        key=f"ser-{name}",
-        number=1,
-        kind="volume" if info.dimension == 3 else "image",
-        modality=info.modality,
-        body_part=info.body_part,
-        views=() if info.view == "UNKNOWN" else (info.view,),
-        images=info.place.count if info.place is not None and info.place.unit != "volume" else 1,
-        pixel_mm=(info.spacing.row_mm, info.spacing.column_mm) if info.spacing is not None else None,
-    )
-    return StudyInfo(key=f"stu-{name}", series=(one,))
