@@ -193,3 +193,12 @@ def test_lung_ratios_carry_the_error_of_the_masks():
     assert sure.low < 1.2 < sure.high
     assert sure.low == pytest.approx(1.2 / (sure.high / 1.2))
     assert unsure.high - unsure.low > sure.high - sure.low
+
+
+def test_the_tilt_of_a_large_film_is_that_of_the_same_film_made_small(phantom):
+    small, large = (phantom(side=side, turn=7.0).masks() for side in (700, 2100))
+    for a, b in zip(*(tilt(m["right_lung"], m["left_lung"]) for m in (small, large)), strict=True):
+        assert abs(a - 7.0) < 1.0 and abs(a - b) < 0.3
+    speck = np.zeros((2100, 2100), bool)
+    speck[[1, 1, 3], [1, 3, 1]] = True
+    assert np.isfinite(tilt(speck, speck[:, ::-1])).all()
