@@ -156,6 +156,21 @@ def test_maps_return_close_to_what_was_put(film8: Film) -> None:
         store.put_map(image, np.full_like(small, np.nan))
 
 
+def test_bit_maps_and_maps_may_be_coarser_than_their_image_but_not_finer(film8: Film) -> None:
+    store = ImageStore()
+    info = store.add(film8)
+    rows, columns = film8.shape
+    bits = (film8[::2, ::2] > 100).astype(np.uint8) | (film8[::2, ::2] > 50).astype(np.uint8) << 1
+    np.testing.assert_array_equal(store.bits(store.put_bits(info.ref.id, bits)), bits)
+    half = np.full((rows // 2, columns // 2), 0.5, np.float32)
+    np.testing.assert_array_equal(store.map(store.put_map(info.ref.id, half)), half)
+    for wrong in (np.zeros((rows + 1, columns), np.uint8), np.zeros((rows, 0), np.uint8), bits.astype(np.int64)):
+        with pytest.raises(InputError, match="uint8 of at most"):
+            store.put_bits(info.ref.id, wrong)
+    with pytest.raises(InputError, match="at most"):
+        store.put_map(info.ref.id, np.zeros((rows, columns, 1)))
+
+
 def test_a_crop_shows_its_part_and_knows_its_parent(film8: Film) -> None:
     store = ImageStore()
     info = store.add(film8)
