@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from secondread.imaging.limits import check_size
 from secondread.imaging.loaded import LoadedImage
 from secondread.imaging.volume.content import Content
-from secondread.schema.errors import InputError, UnreadableImage, UnsupportedImage, UsageError
+from secondread.schema.errors import InputError, ToolUnavailable, UnreadableImage, UnsupportedImage, UsageError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -268,7 +268,12 @@ def open_video(source: str | os.PathLike[str] | bytes, name: str | None = None) 
     Raises:
         UnreadableImage: Missing, empty, damaged, or not a clip.
         UnsupportedImage: No video stream, a codec that is not built in, or frames that are too large.
+        ToolUnavailable: The extra `video` is not installed.
     """
+    from importlib.util import find_spec
+
+    if find_spec("av") is None:
+        raise ToolUnavailable("Video is read through PyAV, which is not installed.", hint='pip install ".[video]"')
     return Video(Content(source, name))
 
 

@@ -12,6 +12,7 @@ from mcp.server.mcpserver.tools import Tool as ServedTool
 from mcp_types import CallToolResult, ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field
 
+from secondread.agent.sources import Stated, hand_over
 from secondread.schema.answer import RESEARCH_USE, Answer
 from secondread.schema.errors import InputError, SecondReadError
 from secondread.schema.units import Years
@@ -140,8 +141,15 @@ class Service:
         try:
             if args.get("image") is not None:
                 source = self.images.source(args["image"])
-                info = await asyncio.to_thread(runtime.store.add, source.value)
-                args["image"] = info.ref.id
+                handed = await asyncio.to_thread(
+                    hand_over,
+                    runtime.store,
+                    source.value,
+                    None,
+                    Stated(),
+                    films=runtime.catalogue.get(name).card.dimension != 3,
+                )
+                args["image"] = handed.infos[0].ref.id
             found = await run_tool(runtime, name, args)
         except SecondReadError as error:
             raise refusal(error, source) from None
