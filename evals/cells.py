@@ -1,7 +1,7 @@
 """Out-of-fold figures of the blood-cell detector: `python -m secondread.evals.cells --data DIR`.
 
-Each development field is read by the one shipped network that has not seen it or its group. Scores become probabilities by
-a calibration fitted on the other four folds; a cell counts as found from probability 0.5 on.
+Each development field is read by the one shipped network that has not seen it or its group. Scores become
+probabilities by a calibration fitted on the other four folds; a cell counts as found from probability 0.5 on.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def measure(fields: "list[Field]", networks: "list[UNet]", *, grey: bool = False
     """Every field by the network of its fold; `grey` takes the colour away first."""
     rows = []
     for field in fields:
-        shown = field.image.astype(np.float32) / 255
+        shown = field.image.astype(np.float32) / np.float32(255)
         if grey:
             shown = np.repeat(shown.mean(2, keepdims=True), 3, axis=2)
         h, w = shown.shape[:2]

@@ -64,7 +64,7 @@ def measure(scans: "list[Scan]", networks: "list[UNet]") -> list[Row]:
     """Every image by the network of its fold, one row per structure."""
     rows = []
     for scan in scans:
-        maps = probabilities(scan.image.astype(np.float32) / 255, scan.grey.shape, networks, [scan.fold])
+        maps = probabilities(scan.image.astype(np.float32) / np.float32(255), scan.grey.shape, networks, [scan.fold])
         masks = masks_of(maps)
         for number, name in enumerate(STRUCTURES, 1):
             drawn = scan.labels == number
@@ -208,7 +208,8 @@ def group_lines(data: Path) -> list[str]:
     for low, high in ((1, 1), (2, 3), (4, 10), (11, 40), (41, int(gap.max()))):
         some = value[(gap >= low) & (gap <= high)]
         lines.append(
-            f"  numbers {low} to {high} apart: mean {some.mean():.3f}, alike {(some > ALIKE).mean():.4f}, n = {len(some)}"
+            f"  numbers {low} to {high} apart: mean {some.mean():.3f}, "
+            f"alike {(some > ALIKE).mean():.4f}, n = {len(some)}"
         )
     sizes = Counter(Counter(group(names, alike)).values())
     lines.append("groups: " + ", ".join(f"{many} of {size}" for size, many in sorted(sizes.items())))

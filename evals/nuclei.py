@@ -61,13 +61,13 @@ def measure(fields: "list[Field]", networks: "list[UNet]") -> list[Row]:
     """Every image by the network of its fold."""
     rows = []
     for field in fields:
-        shown = field.image.astype(np.float32) / 255
+        shown = field.image.astype(np.float32) / np.float32(255)
         labels = separate(probabilities(shown, networks, [field.fold]))
         floor = otsu_watershed(shown.mean(2))
         drawn = field.labels
         rows.append(
             Row(
-                field.name, field.fold, field.appearance, int(len(np.unique(drawn[drawn > 0]))), int(labels.max()),
+                field.name, field.fold, field.appearance, len(np.unique(drawn[drawn > 0])), int(labels.max()),
                 dice(labels > 0, drawn > 0), hits(labels, drawn), dice(floor > 0, drawn > 0), int(floor.max()),
             )
         )  # fmt: skip

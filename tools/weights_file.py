@@ -154,7 +154,7 @@ class WeightsFile:
 
         networks = []
         for state in self.states(folder):
-            network = build()
+            network: Any = build()
             fresh = {k: v for k, v in network.state_dict().items() if k.endswith("num_batches_tracked")}
             try:
                 network.load_state_dict({**fresh, **state})

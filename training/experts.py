@@ -39,7 +39,8 @@ class Recipe:
         data: Folder name of its data set.
         load: Reads the data into memory.
         fit: `fit(fold, rows, out)` trains one network, or goes on with it.
-        ship: `ship(data folder, rows, states, weights folder)` writes weights, manifest and card; returns lines to print.
+        ship: `ship(data folder, rows, states, weights folder)` writes weights, manifest and card; returns lines to
+            print.
     """
 
     name: str

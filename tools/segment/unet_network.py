@@ -4,6 +4,7 @@ After Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, with batch norm and p
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -57,7 +58,7 @@ class UNet(nn.Module):
             width = channels[0] // 2
         self.down = nn.ModuleList(Block(a, b) for a, b in zip((width, *channels[:-1]), channels, strict=True))
         below = list(channels)[::-1]
-        self.up = nn.ModuleList(Block(a + b, b) for a, b in zip(below[:-1], below[1:], strict=True))
+        self.up = nn.ModuleList(Block(a + b, b) for a, b in pairwise(below))
         self.head = nn.Conv2d(channels[0], outputs, 1)
         self.step = stem * 2 ** (len(channels) - 1)
 

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     import torch
 
 METHOD = (
-    "logistic regression of `is a drawn cell` on the log-odds of the score, per kind, and quantiles of the count error, "
-    "on out-of-fold boxes: each field by the one of five networks that has not seen it or its group"
+    "logistic regression of `is a drawn cell` on the log-odds of the score, per kind, and quantiles of the count "
+    "error, on out-of-fold boxes: each field by the one of five networks that has not seen it or its group"
 )
 SOURCE = "cells_bccd, 288 development fields, 5 folds by the index's groups"
 
 
 def ship(data: Path, fields: list[Field], states: "list[dict[str, torch.Tensor]]", folder: Path) -> list[str]:
-    """Write `blood_cells.safetensors`, `blood_cells.json` and `blood_cells.md` into `folder`; returns lines to print."""
+    """Write `blood_cells.safetensors`, `.json` and `.md` into `folder`; returns lines to print."""
     sha256 = WEIGHTS.write(folder, states, [])
     networks = load_networks(folder)
     rows = measure(fields, networks)

@@ -1,4 +1,4 @@
-"""Random views of ultrasound images: size, turn, place and mirror for image and mask; gain and speckle for the image."""
+"""Random views of ultrasound images: size, turn, place, mirror for image and mask; gain and speckle for the image."""
 
 import math
 

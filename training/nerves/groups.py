@@ -1,7 +1,7 @@
 """Which ultrasound images may show the same volunteer: look-alikes, since nobody is named.
 
-Neighbouring numbers were looked at first: with this likeness, neighbours are no more alike than images far apart (`python
--m secondread.evals.nerves --groups` prints it), so the numbering was shuffled and says nothing about volunteers.
+Neighbouring numbers were looked at first: with this likeness, neighbours are no more alike than images far apart
+(`python -m secondread.evals.nerves --groups` prints it), so the numbering says nothing about volunteers.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 SIDE = 40
 SHIFT = 4
 ALIKE = 0.5
-"""Likeness above which two images share a group. Set by looking at pairs: above 0.6 they are the same scene a moment later,
-at 0.5 the same site at the same depth, at 0.4 different ones; 99.5 % of all pairs lie below."""
+"""Likeness above which two images share a group. Set by looking at pairs: above 0.6 they are the same scene a moment
+later, at 0.5 the same site at the same depth, at 0.4 different ones; 99.5 % of all pairs lie below."""
 
 SMOOTH = 8.0
 """Thumbnail pixels: brightness that varies more slowly than this is taken out before comparing."""

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secondread.evals.nerves import STRUCTURES, figures, group_lines, measure, parameters
+from secondread.evals.nerves import figures, group_lines, measure, parameters
 from secondread.schema.evidence import CalibrationRecord
-from secondread.tools.segment.nerves.inference import AREA_RECORD, WEIGHTS, load_networks
+from secondread.tools.segment.nerves.inference import AREA_RECORD, STRUCTURES, WEIGHTS, load_networks
 from secondread.training.card import table, today, write_card
 from secondread.training.nerves.data import Scan, data_sha256
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import torch
 
 METHOD = (
-    "conformal quantile of |log(found area / drawn area)| where something was found, and logistic regression of `overlaps "
-    "a drawn piece` on the log-odds of the mean class probability, on out-of-fold images: each by the one of five "
-    "networks that has not seen it or a look-alike"
+    "conformal quantile of |log(found area / drawn area)| where something was found, and logistic regression of "
+    "`overlaps a drawn piece` on the log-odds of the mean class probability, on out-of-fold images: each by the one "
+    "of five networks that has not seen it or a look-alike"
 )
 SOURCE = "ultrasound_usgra, 204 development images, 5 folds by groups of look-alikes"
 

@@ -16,7 +16,7 @@ SIDE = 160
 BATCH = 4
 STAINED = 0.4
 """Share of a batch that is stained tissue: a quarter of the images, but the harder ones."""
-PLAN = Plan(steps=2400)
+PLAN = Plan(steps=1500)
 CONTACT_WEIGHT = 4.0
 """Contact pixels are rare: one of them weighs as much as this many others."""
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 METHOD = (
-    "conformal interval count -+ q sqrt(count + 1), one q per appearance, from out-of-fold counts: each image by the one "
-    "of five networks that has not seen it"
+    "conformal interval count -+ q sqrt(count + 1), one q per appearance, from out-of-fold counts: each image by the "
+    "one of five networks that has not seen it"
 )
 SOURCE = "nuclei_dsb2018 (2018 Data Science Bowl stage 1, corrected copy), 94 development images, 5 folds by image"
 

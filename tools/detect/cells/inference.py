@@ -1,9 +1,9 @@
 """A blood-smear field to its white cells and platelets, with calibrated probabilities and counts.
 
-Valid for: colour photographs of Giemsa- or Wright-type stained blood smears at high magnification (about 100x objective: a
-red cell spans a tenth to a quarter of the long side), single fields of view. Red cells are found too, but the boxes they
-were learned from are incomplete: their number says nothing and is not given as a count. On anything else `plausible` is
-meant to be False, with reasons.
+Valid for: colour photographs of Giemsa- or Wright-type stained blood smears at high magnification (about 100x
+objective: a red cell spans a tenth to a quarter of the long side), single fields of view. Red cells are found too,
+but the boxes they were learned from are incomplete: their number says nothing and is not given as a count. On anything
+else `plausible` is meant to be False, with reasons.
 """
 
 from collections.abc import Mapping, Sequence
@@ -187,7 +187,7 @@ def raw_boxes(
     if not wanted or any(not 0 <= m < len(networks) for m in wanted):
         raise ToolUnavailable("A cell network was asked for that is not loaded.", hint=f"There are {len(networks)}.")
     total = sum(_maps(networks[m], shown) for m in wanted)
-    mean: NDArray[np.float32] = np.asarray(total, np.float32) / len(wanted)
+    mean = np.asarray(total / len(wanted), np.float32)
     return read_boxes(mean, scale, rows, columns)
 
 

@@ -1,7 +1,7 @@
 """Does the image look like a stained blood smear under high magnification?
 
-Taken from colour, brightness and the boxes alone. The limits are the ranges over the 288 development fields, each read by
-the network that had not seen it, widened. They refuse what is absurd; the modality router comes first.
+Taken from colour, brightness and the boxes alone. The limits are the ranges over the 288 development fields, each read
+by the network that had not seen it, widened. They refuse what is absurd; the modality router comes first.
 """
 
 from collections.abc import Sequence

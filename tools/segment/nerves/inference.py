@@ -1,10 +1,10 @@
 """An ultrasound image of a limb to its nerve and vessel areas, piece by piece.
 
 Valid for: B-mode images of peripheral nerves and vessels from a high-frequency linear probe, as used in regional
-anaesthesia (the development images come from one machine and one examiner). The classes were inferred from appearance: the
-source prints no table of its mask values; 1 is bright and honeycombed (nerve), 2 round and black (vessel). Areas are in
-pixels and in shares of the image; square millimetres only when a pixel spacing is given. On anything else `plausible` is
-meant to be False, with reasons.
+anaesthesia (the development images come from one machine and one examiner). The classes were inferred from appearance:
+the source prints no table of its mask values; 1 is bright and honeycombed (nerve), 2 round and black (vessel). Areas
+are in pixels and in shares of the image; square millimetres only when a pixel spacing is given. On anything else
+`plausible` is meant to be False, with reasons.
 """
 
 import math

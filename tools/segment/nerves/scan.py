@@ -60,4 +60,5 @@ def to_input(grey: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.zeros_like(small)
     inside = small[small - small.min() > BLACK * span]
     low, high = np.percentile(inside, [LOW, HIGH])
-    return np.clip((small - low) / max(float(high - low), 1e-6), 0.0, 1.0).astype(np.float32)
+    result: NDArray[np.float32] = np.clip((small - low) / max(float(high - low), 1e-6), 0.0, 1.0).astype(np.float32)
+    return result

@@ -1,8 +1,8 @@
 """A micrograph to its nuclei, one by one, and their count with an interval.
 
-Valid for: fluorescence micrographs of nuclei (dark ground, bright nuclei, grey) and bright-field tissue whose nuclei are
-stained purple, both with nuclei of about 5 to 90 pixels in diameter. On anything else `plausible` is meant to be False,
-with reasons; it is a check of size, shape, contrast and colour and no detector of modalities.
+Valid for: fluorescence micrographs of nuclei (dark ground, bright nuclei, grey) and bright-field tissue whose nuclei
+are stained purple, both with nuclei of about 5 to 90 pixels in diameter. On anything else `plausible` is meant to be
+False, with reasons; it is a check of size, shape, contrast and colour and no detector of modalities.
 """
 
 from collections.abc import Mapping, Sequence
@@ -163,7 +163,8 @@ def _at_scale(shown: NDArray[np.float32], networks: "Sequence[UNet]", scale: flo
     total = np.zeros((3, rows, columns), np.float32)
     for network in networks:
         total += _resized(logits(network, image).sigmoid().numpy(), rows, columns)
-    return total / len(networks)
+    total /= len(networks)
+    return total
 
 
 def _resized(maps: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:

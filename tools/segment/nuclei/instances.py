@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 INSIDE_FROM = 0.4
 CORE_FROM = 0.4
-"""Probabilities from which on a pixel is inside a nucleus, or seeds one. Chosen on fold 0 (19 of the 94 images), which is
-why the card gives its figures without fold 0 as well."""
+"""Probabilities from which on a pixel is inside a nucleus, or seeds one. Chosen on fold 0 (19 of the 94 images), which
+is why the figures are given without fold 0 as well."""
 
 SMALLEST_SEED = 4
 SMALLEST_NUCLEUS = 20
@@ -47,7 +47,6 @@ def _tidy(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     from scipy import ndimage
 
     tidy = np.zeros(labels.shape, np.int32)
-    number = 0
     kept = []
     for old, where in enumerate(ndimage.find_objects(labels), 1):
         if where is None:
@@ -57,7 +56,6 @@ def _tidy(labels: NDArray[np.int32]) -> NDArray[np.int32]:
             first = int(np.flatnonzero(mask)[0])
             rows, columns = np.unravel_index(first, mask.shape)
             kept.append(((where[0].start + int(rows), where[1].start + int(columns)), where, mask))
-    for _, where, mask in sorted(kept, key=lambda k: k[0]):
-        number += 1
+    for number, (_, where, mask) in enumerate(sorted(kept, key=lambda k: k[0]), 1):
         tidy[where][mask] = number
     return tidy

@@ -39,9 +39,11 @@ def local_contrast(images: torch.Tensor) -> torch.Tensor:
     grey = images.float().mean(1, keepdim=True)
     blocks = functional.avg_pool2d(torch.cat([grey, grey**2], 1), BLOCK)
     wide = functional.avg_pool2d(blocks, 5, stride=1, padding=2, count_include_pad=False)
-    mean, square = functional.interpolate(wide, size=grey.shape[2:], mode="bilinear", align_corners=False).split(1, 1)
+    both = functional.interpolate(wide, size=grey.shape[2:], mode="bilinear", align_corners=False)
+    mean, square = both[:, :1], both[:, 1:]
     spread = (square - mean**2).clamp_min(0).sqrt()
-    return 0.25 * (grey - mean) / (spread + FAINTEST)
+    result: torch.Tensor = 0.25 * (grey - mean) / (spread + FAINTEST)
+    return result
 
 
 def build() -> NucleusNet:
