@@ -43,7 +43,7 @@ class ChestAnatomy(Tool):
 
     card = Card(
         name="chest_anatomy",
-        version="1.1.0",
+        version="1.2.0",
         summary="Outline right lung, left lung and heart on a frontal chest film; every chest measurement needs it.",
         kind="region",
         establishes=("right_lung", "left_lung", "heart", "chest_anatomy"),
