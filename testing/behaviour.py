@@ -94,7 +94,7 @@ def devices(subject: Subject) -> None:
     for kind in here:
         other = Runtime(tools=subject.runtime.catalogue, store=subject.runtime.store, device=kind, cache_entries=0)
         try:
-            moved = Subject(subject.tool, other, subject.images, subject.args)
+            moved = Subject(subject.tool, other, subject.images, subject.args, subject.defaults)
             [again] = moved.call(case)
         finally:
             other.close()

@@ -47,6 +47,8 @@ def odd_images(subject: Subject) -> None:
     """Does every image that it was not made for end as a usable result or as a refusal with a reason?"""
     if subject.tool.card.image == "none":
         raise Skip("it takes no image")
+    if subject.broken is not None:
+        raise Skip("it fails on the images it is made for")
     store = subject.runtime.store
     for what, make in odd().items():
         image = make(store)
@@ -134,7 +136,7 @@ def no_identifiers(subject: Subject) -> None:
     for _, found in subject.answers:
         said += [found.model_dump_json(), subject.tool.summarise(found)]
     said += [f"{error.message} {error.hint}" for error in subject.errors]
-    if subject.tool.card.image != "none" and subject.tool.card.dimension in (2, None):
+    if subject.broken is None and subject.tool.card.image != "none" and subject.tool.card.dimension in (2, None):
         said += _of_a_person(subject)
     home = str(Path.home())
     secrets = [*NAME.split("^"), PATIENT_ID, "ACC-99-KIT", "Kit Hospital", "19471104", tempfile.gettempdir() + "/"]

@@ -62,6 +62,8 @@ def request(subject: Subject) -> None:
 
 def answers(subject: Subject) -> None:
     """Does it give a result on at least one image it is made for?"""
+    if subject.broken is not None:
+        raise subject.broken
     if not subject.answers:
         told = f": {subject.errors[0].message}" if subject.errors else ""
         raise Fault(f"no image gave a result{told}")

@@ -7,7 +7,7 @@ from typing import Any
 from secondread.testing import behaviour, failures, form, places
 from secondread.testing.images import sample_images
 from secondread.testing.report import Fault, NotConforming, Outcome, Report, Skip
-from secondread.testing.subject import Subject, enter
+from secondread.testing.subject import Defaults, Subject, enter
 from secondread.tools.base import Tool
 from secondread.tools.catalogue import Catalogue, catalogue
 from secondread.tools.contract import faults
@@ -51,6 +51,7 @@ def check_tool(
     *,
     images: Sequence[Any] = (),
     args: Sequence[Mapping[str, Any]] | None = None,
+    defaults: Defaults | None = None,
     only: Sequence[str] = (),
     skip: Mapping[str, str] | None = None,
     runtime: Runtime | None = None,
@@ -64,6 +65,8 @@ def check_tool(
             one of these with what is stated of it or which part is meant, as `("film.png", {"view": "PA", "age": 60,
             "region": (x0, y0, x1, y1)})` or `(volume, {"slice": ("axial", 12)})`. Drawn ones are added.
         args: Arguments of calls beside the image; None: the examples of the card, or none at all.
+        defaults: Gives, for a store and an image id, arguments by tool that a caller fills in: of this tool and of
+            those that it needs, e.g. outlines put into the store.
         only: Names of the checks to run; empty: all.
         skip: Names of checks to leave out, each with the reason, which the report shows.
         runtime: One to share between tools, so that what they need runs once; None makes one.
@@ -86,7 +89,7 @@ def check_tool(
         return _judged(Report(name, (Outcome("card", "failed", "; ".join(wrong)),)), strict)
     made = tool() if isclass(tool) else tool
     own = runtime is None
-    used = runtime or Runtime(tools=catalogue())
+    used = runtime if runtime is not None else Runtime(tools=catalogue())
     before = used.catalogue
     used.catalogue = Catalogue({**{n: before.get(n) for n in before.names()}, made.card.name: made})
     try:
@@ -95,6 +98,7 @@ def check_tool(
             runtime=used,
             images=enter(used, made, (*images, *sample_images())),
             args=tuple(args if args is not None else made.card.examples) or ({},),
+            defaults=defaults or (lambda store, image: {}),
         )
         chosen = {name: check for name, check in CHECKS.items() if not only or name in only}
         outcomes = tuple(_outcome(name, check, subject, skipped) for name, check in chosen.items())
@@ -109,7 +113,7 @@ def _outcome(name: str, check: Check, subject: Subject, skipped: Mapping[str, st
     if name in skipped:
         return Outcome(name, "skipped", skipped[name])
     try:
-        if not subject.answers and not subject.errors:
+        if not subject.answers and not subject.errors and subject.broken is None:
             subject.first_answers()
         check(subject)
     except Skip as reason:

@@ -1,6 +1,6 @@
 """A tool under test: the images it may read, the evidence it needs, and ways to call it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from secondread.tools.runtime.validity import wrong_dimension
 
 if TYPE_CHECKING:
     from secondread.imaging.store import ImageStore
+
+Defaults = Callable[["ImageStore", str | None], Mapping[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,20 @@ class Subject:
         runtime: Knows it and what it needs.
         images: Ids of the images it may read.
         args: Arguments of each call beside the image.
+        defaults: Arguments by tool that the caller of an image fills in, as the agent does.
         answers: Case and result of each call that gave one, filled by `first_answers`.
         errors: What the other calls gave.
+        broken: Set when a first call raised, or gave another number of results; nothing more is called then.
     """
 
     tool: Tool
     runtime: Runtime
     images: tuple[str | None, ...]
     args: tuple[Mapping[str, Any], ...]
+    defaults: "Defaults" = lambda store, image: {}
     answers: list[tuple[Case, Any]] = field(default_factory=list)
     errors: list[SecondReadError] = field(default_factory=list)
+    broken: Fault | None = None
 
     @property
     def name(self) -> str:
@@ -66,7 +72,8 @@ class Subject:
             SecondReadError: An argument is wrong, or a prerequisite gave nothing for this image.
         """
         given = dict(args) if image is None else {**args, "image": image}
-        planned = plan([Call(tool=self.name, args=given)], {}, self.runtime.catalogue, next_id=1, defaults={})
+        defaults = self.defaults(self.runtime.store, image)
+        planned = plan([Call(tool=self.name, args=given)], {}, self.runtime.catalogue, next_id=1, defaults=defaults)
         last = planned[-1]
         ledger: dict[str, Evidence] = {}
 
@@ -114,10 +121,13 @@ class Subject:
             for args in self.args:
                 try:
                     case = self.case(image, args)
+                    [result] = self.call(case)
                 except SecondReadError as error:
                     self.errors.append(error)
                     continue
-                [result] = self.call(case)
+                except Fault as fault:
+                    self.broken, self.answers = fault, []
+                    return
                 if isinstance(result, SecondReadError):
                     self.errors.append(result)
                 else:

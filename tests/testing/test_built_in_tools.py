@@ -1,9 +1,14 @@
-"""Every tool that is installed keeps the contract, as the conformance kit sees it."""
+"""Every tool that is installed keeps the contract, as the conformance kit sees it.
 
-from collections.abc import Iterator
+Tools that read neither a chest film nor the kit's drawings get an image of the research data, and are left out where
+that is not there. A new tool that needs an image of its own gets a line in `FOLDERS`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from secondread.testing import check_tool
@@ -12,8 +17,30 @@ from secondread.tools.runtime.runtime import Runtime
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILM: Any = (EXAMPLES / "chest.png", {"view": "PA", "age": 60})
-IMAGES: dict[str, tuple[Any, ...]] = {}
-"""For tools that read neither a chest film nor the kit's own drawings: what they are made for."""
+FOLDERS = {
+    "blood_cells": "cells_bccd/images",
+    "nucleus_count": "nuclei_dsb2018/images",
+    "retinal_vessels": "retina_chase_db1/images",
+    "nerves_and_vessels": "ultrasound_usgra/images",
+    "hippocampus_volume": "mr_hippocampus_msd/images",
+}
+"""Where images lie that a tool is made for; the first by name is taken."""
+
+
+def outline(store: Any, image: str | None) -> Mapping[str, Any]:
+    """What a caller who marks a structure gives: a block in the middle of the image or volume."""
+    if image is None:
+        return {}
+    shape = store.grid(image)[1]
+    mask = np.zeros(shape, np.bool_)
+    mask[tuple(slice(n // 4, n // 4 + max(1, n // 2)) for n in shape)] = True
+    return {"given_masks": {"masks": {"liver": store.put_mask(image, "liver", mask).model_dump(mode="json")}}}
+
+
+DEFAULTS: dict[str, Callable[[Any, str | None], Mapping[str, Any]]] = {
+    "given_masks": outline,
+    "structure_measures": outline,
+}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +51,21 @@ def runtime() -> Iterator[Runtime]:
     made.close()
 
 
+def images_for(name: str, request: pytest.FixtureRequest) -> tuple[Any, ...]:
+    if name not in FOLDERS:
+        return (FILM,)
+    folder = request.getfixturevalue("data_dir") / FOLDERS[name]
+    first = sorted(folder.iterdir())[0]
+    if first.name.endswith((".nii", ".nii.gz")):
+        from secondread.imaging.volume.open import open_volume
+
+        return (open_volume(first),)
+    return (first,)
+
+
 @pytest.mark.parametrize("name", catalogue().names())
-def test_a_built_in_tool_keeps_the_contract(name: str, runtime: Runtime) -> None:
-    report = check_tool(catalogue().get(name), images=IMAGES.get(name, (FILM,)), runtime=runtime)
+def test_a_built_in_tool_keeps_the_contract(name: str, runtime: Runtime, request: pytest.FixtureRequest) -> None:
+    report = check_tool(
+        catalogue().get(name), images=images_for(name, request), defaults=DEFAULTS.get(name), runtime=runtime
+    )
     assert report.ok
