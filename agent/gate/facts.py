@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from secondread.agent.gate.numbers import Number, numbers
@@ -134,7 +134,10 @@ def facts(evidence: Evidence) -> list[Fact]:
     found: list[Fact] = []
     if isinstance(result, Measurements):
         for m in result.items:
-            found.extend(_of_measurement(m))
+            made = list(_of_measurement(m))
+            found.extend(made)
+            if m.structure is not None:  # "the area of the liver is ..": a number of the liver as much as of the area
+                found.extend(replace(fact, concept=m.structure) for fact in made)
         for name, mask in result.outlined.items():
             found.append(Fact("count", name, float(mask.pixels), "px"))
             if mask.box is not None:
