@@ -94,6 +94,7 @@ def number_of(request: Any, ctx: Any) -> Any:
 
 
 MEASURING: dict[str, Any] = {"kind": "measurement", "result": Measurements, "establishes": ("m",), "image": "required"}
+FINDING: dict[str, Any] = {"image": "required", "establishes": ("x",)}
 count = itertools.count()
 
 
@@ -153,7 +154,7 @@ def unfit_for_unknown(request: Any, ctx: Any) -> Any:
 
 def names_the_person(request: Any, ctx: Any) -> Any:
     try:
-        identity = ctx._store.vault.get(request.image)
+        identity: Any = ctx._store.vault.identity(request.image).reveal()
     except SecondReadError:
         identity = None  # an image without a header
     return Measurements(items=(Measurement(name="m", value=1.0, caveats=(str(identity),)),))
@@ -178,33 +179,33 @@ def slow(request: Any, ctx: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("check", "run", "card"),
+    ("check", "run", "card", "words"),
     [
-        ("repeats", per_request(sometimes_another), MEASURING),
-        ("batch equals single", depends_on_neighbours, MEASURING),
-        ("batch equals single", per_request(number_of), MEASURING),  # raises for the failing item
-        ("threads", Racing(), MEASURING),
-        ("inputs untouched", per_request(changes_pixels), {**MEASURING, "dimension": 2}),
-        ("odd images", per_request(not_finite_on_flat), MEASURING),
-        ("odd images", per_request(crashes_on_small), MEASURING),
-        ("unknown image", per_request(unfit_for_unknown), MEASURING),
-        ("no identifiers", per_request(names_the_person), MEASURING),
-        ("names", per_request(number_of), {**MEASURING, "establishes": ("another",)}),
-        ("probabilities", per_request(calls_it_calibrated), {"image": "required", "establishes": ("x",)}),
-        ("probabilities", per_request(above_one), {"image": "required", "establishes": ("x",)}),
-        ("bounds", per_request(large), MEASURING),
-        ("bounds", per_request(slow), {**MEASURING, "cost_seconds": 0.001}),
-        ("answers", per_request(lambda r, ctx: NotMeasurable("never")), MEASURING),
-        ("card", per_request(number_of), {**MEASURING, "licence": "ask me"}),
-        ("result", per_request(lambda r, ctx: found("x")), MEASURING),
+        ("repeats", per_request(sometimes_another), MEASURING, "second call differs"),
+        ("batch equals single", depends_on_neighbours, MEASURING, "differs from the same request alone"),
+        ("batch equals single", per_request(number_of), MEASURING, "run_batch raised StoreError"),
+        ("threads", Racing(), MEASURING, "from 4 threads"),
+        ("inputs untouched", per_request(changes_pixels), {**MEASURING, "dimension": 2}, "changed the pixels"),
+        ("odd images", per_request(not_finite_on_flat), MEASURING, "not finite"),
+        ("odd images", per_request(crashes_on_small), MEASURING, "one pixel: run_batch raised IndexError"),
+        ("unknown image", per_request(unfit_for_unknown), MEASURING, "unknown image gave a result"),
+        ("no identifiers", per_request(names_the_person), MEASURING, "stands in what it returns"),
+        ("names", per_request(number_of), {**MEASURING, "establishes": ("another",)}, "does not establish: m"),
+        ("probabilities", per_request(calls_it_calibrated), FINDING, "no calibration record"),
+        ("probabilities", per_request(above_one), FINDING, "sigmoid of 1.7"),
+        ("bounds", per_request(large), MEASURING, "9 MB"),
+        ("bounds", per_request(slow), {**MEASURING, "cost_seconds": 0.001}, "its card says"),
+        ("answers", per_request(lambda r, ctx: NotMeasurable("never")), MEASURING, "never"),
+        ("card", per_request(number_of), {**MEASURING, "licence": "ask me"}, "licence"),
+        ("result", per_request(lambda r, ctx: found("x")), MEASURING, "returned a Findings"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_rule_has_a_check_that_finds_its_breach(
-    check: str, run: Any, card: dict[str, Any], runtime: Runtime
+    check: str, run: Any, card: dict[str, Any], words: str, runtime: Runtime
 ) -> None:
     tool = make_tool("broken", run, request=ToolRequest, **card)
-    assert check in failed(tool, runtime, only=[check])
+    assert words in failed(tool, runtime, only=[check])[check]
 
 
 def test_a_summary_of_several_lines_is_found(runtime: Runtime) -> None:
