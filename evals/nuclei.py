@@ -97,7 +97,7 @@ def otsu_watershed(grey: NDArray[np.float32]) -> NDArray[np.int32]:
     below, total = np.cumsum(counts), np.cumsum(counts * middle)
     with np.errstate(invalid="ignore", divide="ignore"):
         between = (total[-1] * below / below[-1] - total) ** 2 / (below * (below[-1] - below))
-    mask = grey > middle[int(np.nanargmax(between))]
+    mask = grey >= edges[1:][int(np.nanargmax(between))]
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), 1.0)
     peaks = (distance == ndimage.maximum_filter(distance, 11)) & (distance > 1.5)
     markers, _ = ndimage.label(peaks, np.ones((3, 3)))
@@ -117,8 +117,8 @@ def count_parameters(rows: list[Row]) -> dict[str, Any]:
 def figures(rows: list[Row]) -> dict[str, dict[str, float | int]]:
     """Every figure with its 95 % interval over images."""
     made: dict[str, dict[str, float | int]] = {}
-    for kind in ("all", "fluorescence", "stained"):
-        some = [r for r in rows if kind in ("all", r.appearance)]
+    for kind in ("all", "all without fold 0", "fluorescence", "stained"):
+        some = [r for r in rows if kind in ("all", r.appearance) or (kind == "all without fold 0" and r.fold != 0)]
         names = [r.name for r in some]
         n = len(some)
 

@@ -14,7 +14,7 @@ from secondread.training.loop import Batch, Plan, train
 SEED = 40200
 SIDE = 256
 BATCH = 8
-PLAN = Plan(steps=800)
+PLAN = Plan(steps=600)
 RED_CELL_GROUND = 0.3
 """Weight of "no red cell here": many red cells have no box, so absence of one says little."""
 BOX_WEIGHT = 2.0
