@@ -19,7 +19,7 @@ from secondread.imaging.dicom.grey import display_grey
 from secondread.imaging.dicom.header import describe
 from secondread.imaging.dicom.meaning import meaning
 from secondread.imaging.dicom.modality import Modality, read_modality, read_unit
-from secondread.imaging.dicom.overlays import Overlay, read_overlays
+from secondread.imaging.dicom.overlays import Overlay, present, read_overlays
 from secondread.imaging.dicom.parse import parse
 from secondread.imaging.dicom.pixels import Pixels
 from secondread.imaging.dicom.source import Source
@@ -209,6 +209,8 @@ class DicomFile:
                 grey, colour, notes = self._shown(frame, window)
             identifier = hashed.result()
             place, warned = read_geometry(self.header, frame)
+            if present(self.header):
+                warned.append("The file carries an overlay, which is kept apart from the pixels and not shown.")
             info = ImageInfo(
                 ref=ImageRef(id=identifier, rows=self.rows, columns=self.columns, grid=identifier, frame=frame),
                 source_format="dicom",

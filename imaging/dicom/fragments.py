@@ -9,11 +9,13 @@ from typing import Any
 
 from secondread.imaging.dicom.parse import PixelElement
 from secondread.imaging.dicom.values import value
-from secondread.schema.errors import UnreadableImage
+from secondread.schema.errors import UnreadableImage, UnsupportedImage
 
 _ITEM = 0xFFFEE000
 _DELIMITER = 0xFFFEE0DD
 _JPEG_END = b"\xff\xd9"
+
+MOST_FRAGMENTS = 1_000_000
 
 Span = tuple[int, int]
 """Offset in the source and length of one fragment."""
@@ -29,14 +31,16 @@ def frame_spans(ds: Any, pixels: PixelElement, frames: int, name: str) -> list[l
         name: As the caller typed it, for messages.
 
     Raises:
-        UnreadableImage: There is no fragment at all.
+        UnreadableImage: There is no fragment at all, or the stream ends before its end mark.
+        UnsupportedImage: More than a million fragments.
     """
-    table, spans, ended = _fragments(pixels)
+    table, spans, ended = _fragments(pixels, name)
     if not ended:
         raise UnreadableImage(f"{name} is truncated: its compressed pixels have no end.")
     if not spans:
         raise UnreadableImage(f"{name} is truncated or damaged: its compressed pixels hold no data.")
     first = spans[0][0] - 8
+    spans = [span for span in spans if span[1]]
     if frames == len(spans):
         return [[span] for span in spans]
     if frames == 1 and not _several_streams(pixels, spans):
@@ -49,7 +53,7 @@ def frame_spans(ds: Any, pixels: PixelElement, frames: int, name: str) -> list[l
     return _by_end_marker(pixels, spans)
 
 
-def _fragments(pixels: PixelElement) -> tuple[list[int], list[Span], bool]:
+def _fragments(pixels: PixelElement, name: str) -> tuple[list[int], list[Span], bool]:
     """The basic offset table, the fragments, and whether the delimiter that ends them was reached."""
     source, at = pixels.source, pixels.offset
     table: list[int] = []
@@ -64,9 +68,11 @@ def _fragments(pixels: PixelElement) -> tuple[list[int], list[Span], bool]:
             if group << 16 | element != _ITEM or length > source.size - at - 8:
                 return table, spans, group << 16 | element == _DELIMITER
             if first:
-                data = stream.read(length)
-                table = list(struct.unpack(f"<{length // 4}I", data[: length // 4 * 4]))
+                data = stream.read(min(length, 4 * MOST_FRAGMENTS))
+                table = list(struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4]))
                 first = False
+            elif len(spans) == MOST_FRAGMENTS:
+                raise UnsupportedImage(f"{name} has compressed pixels in more than a million pieces.")
             else:
                 spans.append((at + 8, length))
             at += 8 + length
@@ -75,7 +81,7 @@ def _fragments(pixels: PixelElement) -> tuple[list[int], list[Span], bool]:
 
 def _extended(ds: Any) -> list[int]:
     data = value(ds, "ExtendedOffsetTable")
-    if not isinstance(data, bytes) or len(data) % 8:
+    if not isinstance(data, bytes) or len(data) % 8 or len(data) > 8 * MOST_FRAGMENTS:
         return []
     return list(struct.unpack(f"<{len(data) // 8}Q", data))
 

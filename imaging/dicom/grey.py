@@ -9,6 +9,7 @@ Source: DICOM PS3.3 C.7.6.3 (pixels, padding), C.11.1 (modality LUT), C.11.2 (VO
 PS3.4 N.2 (order of the transformations).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,10 @@ def _chosen(
     wanted: tuple[float, float] | None,
 ) -> tuple[Window | Lut, list[str]]:
     """What maps modality values to grey: the wanted window, else VOI LUT, first window or range of the pixels."""
-    windows = read_windows(ds, frame)
+    windows = [_fitting(window, modality, dtype) for window in read_windows(ds, frame)]
     if wanted is not None:
         same = (w for w in windows if (w.center, w.width) == wanted)
-        return next(same, Window(*wanted, "LINEAR" if wanted[1] > 1 else "LINEAR_EXACT")), []
+        return next(same, _fitting(Window(*wanted), modality, dtype)), []
     caveats: list[str] = []
     low, high = spread.ends()
     ends = modality(np.array([low, high], dtype))
@@ -93,6 +94,14 @@ def _chosen(
     elif "WindowCenter" in ds and "WindowWidth" in ds and text(ds, "WindowWidth"):
         caveats.append("The window of the header is not valid and was ignored.")
     return _whole_range(modality, spread, dtype, bits), caveats
+
+
+def _fitting(window: Window, modality: Modality, dtype: np.dtype[Any]) -> Window:
+    """The window, exact where the linear function, made for whole numbers, would cut fractional values short."""
+    fractional = dtype.kind == "f" or (window.width <= 1 and not float(modality.slope).is_integer())
+    if window.function == "LINEAR" and (fractional or window.width < 1):
+        return replace(window, function="LINEAR_EXACT")
+    return window
 
 
 def _whole_range(modality: Modality, spread: Spread, dtype: np.dtype[Any], bits: int) -> Window:

@@ -129,6 +129,17 @@ def read_layout(ds: Any, pixels: PixelElement, name: str, caveats: list[str]) ->
         big_endian=big,
         encapsulated=pixels.length == UNDEFINED or syntax not in NATIVE,
     )
+    if layout.encapsulated and syntax in NATIVE:
+        raise UnreadableImage(f"{name} is damaged: its pixels are compressed, but its header says they are not.")
+    if layout.family and pixels.length != UNDEFINED:
+        frames = max(1, integer(ds, "NumberOfFrames") or 1)
+        plain = replace(layout, encapsulated=False)
+        if pixels.length - -(-frames * plain.frame_bits // 8) not in (0, 1):
+            raise UnreadableImage(
+                f"{name} is damaged: its header says that its pixels are compressed, but they are not."
+            )
+        caveats.append("The header says that the pixels are compressed, but they are not; they were read as they are.")
+        layout = plain
     if samples > 1 and (layout.kind != "PixelData" or layout.signed):
         raise UnsupportedImage(f"{name} has colour pixels that are signed or fractional, which are not read.")
     if layout.halved and columns % 2:

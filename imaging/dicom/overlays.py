@@ -26,6 +26,11 @@ class Overlay:
     """Shape (rows, columns) of the image; what lies outside of the image is cut off."""
 
 
+def present(ds: Any) -> bool:
+    """The header describes an overlay plane, whether or not it can be read."""
+    return any((group, 0x0010) in ds for group in GROUPS)
+
+
 def read_overlays(
     ds: Any, rows: int, columns: int, frame: int, cells: Callable[[], NDArray[Any] | None]
 ) -> tuple[list[Overlay], list[str]]:

@@ -48,13 +48,12 @@ def read_palette(ds: Any, *, signed: bool) -> Palette | None:
         table = _table(ds, name, count, bits)
         if table is None:
             return None
-        largest = int(table.max())
-        # 8-bit entries with a descriptor that says 16 are common; 16-bit ones never stay below 256 by chance
-        full = 255 if largest <= 255 else 65535
-        channels.append((table / np.float32(full)).astype(np.float32))
+        channels.append(table.astype(np.float32))
     length = max(len(channel) for channel in channels)
-    padded = [np.pad(channel, (0, length - len(channel)), mode="edge") for channel in channels]
-    return Palette(start, np.stack(padded, -1))
+    colours = np.stack([np.pad(channel, (0, length - len(channel)), mode="edge") for channel in channels], -1)
+    # 8-bit entries with a descriptor that says 16 are common; three 16-bit channels never all stay below 256
+    colours /= np.float32(255 if float(colours.max()) <= 255 else 65535)
+    return Palette(start, colours)
 
 
 def _table(ds: Any, name: str, count: int, bits: int) -> NDArray[np.uint16] | None:

@@ -1,13 +1,14 @@
 """The header of a DICOM file without its pixels, and where the pixels lie."""
 
 import io
+import math
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from secondread.imaging.dicom.source import Source
-from secondread.imaging.dicom.values import text
+from secondread.imaging.dicom.values import integer, text
 from secondread.imaging.limits import MAX_BYTES
 from secondread.schema.errors import UnreadableImage, UnsupportedImage
 
@@ -15,8 +16,30 @@ PIXELS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7F
 UNDEFINED = 0xFFFFFFFF
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _LONG = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UC", b"UR", b"UT", b"SV", b"UV"))
-_INFLATE_STEPS = (16 << 20, 128 << 20, MAX_BYTES)
-"""A header is looked for in this much of a deflated data set, then more; a small file can inflate a thousandfold."""
+_INFLATED_HEADER = 16 << 20
+"""A header is looked for in this much of a deflated data set; a small file can inflate a thousandfold."""
+MOST_READS = 2_000_000
+"""Reads of one header. An enhanced object of 10,000 frames takes a quarter of them; more are a bomb of empty items,
+each of which costs a hundred times its eight bytes."""
+MOST_ITEMS = 2_000_000
+"""Items inside one sequence of known length, which is parsed when it is first used."""
+_ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+
+
+class _Counted:
+    """A stream that gives up on a header without end."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.seek, self.tell = stream.seek, stream.tell
+        self._read = stream.read
+        self._left = MOST_READS
+        self._name = name
+
+    def read(self, size: int = -1) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise UnsupportedImage(f"{self._name} has a header of too many elements.")
+        return self._read(size)
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,7 @@ def parse(source: Source, name: str) -> Parsed:
     caveats = ["The file has no DICOM preamble; it was read as a bare data set."] if bare else []
     try:
         syntax, start = _meta(source, bare)
-        parsed = _inflated(source, name, start) if syntax == DEFLATED else _plain(source)
+        parsed = _inflated(source, name, start) if syntax == DEFLATED else _plain(source, name)
         tags = len(parsed.header)
     except (UnreadableImage, UnsupportedImage):
         raise
@@ -82,12 +105,12 @@ def parse(source: Source, name: str) -> Parsed:
     return parsed
 
 
-def _plain(source: Source) -> Parsed:
+def _plain(source: Source, name: str) -> Parsed:
     with source.stream() as stream:
-        return _read(stream, source)
+        return _read(stream, source, name)
 
 
-def _read(stream: BinaryIO, source: Source) -> Parsed:
+def _read(stream: BinaryIO, source: Source, name: str) -> Parsed:
     """Everything before the pixels, and where they start."""
     from pydicom.filereader import read_partial
 
@@ -99,7 +122,11 @@ def _read(stream: BinaryIO, source: Source) -> Parsed:
         found.append((int(tag), vr or "OW", length, stream.tell()))
         return True
 
-    ds = read_partial(stream, stop_when=at_pixels, force=True)
+    ds = read_partial(cast(BinaryIO, _Counted(stream, name)), stop_when=at_pixels, force=True)
+    for tag in ds.keys():  # noqa: SIM118 - iterating a data set parses its elements
+        raw = ds.get_item(tag).value
+        if isinstance(raw, bytes) and len(raw) > 8 * MOST_ITEMS and max(map(raw.count, _ITEM_TAGS)) > MOST_ITEMS:
+            raise UnsupportedImage(f"{name} has a header of too many elements.")
     if not found:
         return Parsed(ds, None)
     tag, vr, length, offset = found[0]
@@ -126,7 +153,7 @@ def _meta(source: Source, bare: bool) -> tuple[str, int]:
 
 
 def _inflated(source: Source, name: str, start: int) -> Parsed:
-    """A deflated data set, inflated as far as its pixels reach and never beyond 1 GiB.
+    """A deflated data set, inflated as far as its pixels reach by its header, and never beyond 1 GiB.
 
     Args:
         source: The file.
@@ -136,14 +163,20 @@ def _inflated(source: Source, name: str, start: int) -> Parsed:
     from pydicom.filereader import read_partial
 
     meta = read_partial(io.BytesIO(source.read(0, start)), force=True).file_meta
-    packed = source.read(start, source.size - start)
-    for limit in _INFLATE_STEPS:
-        worker = zlib.decompressobj(-zlib.MAX_WBITS)
-        data = worker.decompress(packed, limit)
-        parsed = _read(io.BytesIO(data), Source(data, name))
-        pixels = parsed.pixels
-        reached = pixels is not None and pixels.length != UNDEFINED and pixels.offset + pixels.length <= len(data)
-        if reached or len(data) < limit:
-            parsed.header.file_meta = meta
-            return parsed
-    raise UnsupportedImage(f"{name} inflates to more than {MAX_BYTES >> 30} GiB.")
+    packed = source.view(start, source.size - start)
+    data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, _INFLATED_HEADER)
+    parsed = _read(io.BytesIO(data), Source(data, name), name)
+    if len(data) == _INFLATED_HEADER and parsed.pixels is not None:
+        reach = parsed.pixels.offset + _pixel_bytes(parsed.header)
+        if reach > MAX_BYTES:
+            raise UnsupportedImage(f"{name} inflates to more than {MAX_BYTES >> 30} GiB.")
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, max(reach, _INFLATED_HEADER))
+        parsed = _read(io.BytesIO(data), Source(data, name), name)
+    parsed.header.file_meta = meta
+    return parsed
+
+
+def _pixel_bytes(ds: Any) -> int:
+    """Bytes of all frames as the header describes them, and a little more."""
+    sides = [max(1, integer(ds, keyword) or 1) for keyword in ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")]
+    return math.prod(sides) * (integer(ds, "BitsAllocated") or 8) // 8 + 4096

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from secondread.schema.errors import UnreadableImage
+from secondread.schema.errors import UnreadableImage, UnsupportedImage
+
+LARGEST = 4 << 30
+"""Bytes of one element or frame that are read into memory."""
 
 
 class _Bounded(io.BufferedReader):
@@ -16,7 +19,10 @@ class _Bounded(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         left = max(0, self.size - self.tell())
-        return super().read(left if size is None or size < 0 or size > left else size)
+        size = left if size is None or size < 0 or size > left else size
+        if size > LARGEST:
+            raise UnsupportedImage(f"A part of the file is larger than {LARGEST >> 30} GiB, which is not read.")
+        return super().read(size)
 
 
 class Source:

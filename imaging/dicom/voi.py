@@ -60,19 +60,12 @@ def ramp(values: NDArray[Any], black: float, gain: float) -> NDArray[np.float32]
 
 
 def read_windows(ds: Any, frame: int = 0) -> list[Window]:
-    """Every valid window of the header for a frame, in its order.
-
-    A linear window narrower than 1, which the standard forbids and files with fractional values hold, is read as exact.
-    """
+    """Every valid window of the header for a frame, in its order."""
     source = frame_or_root(ds, "FrameVOILUTSequence", frame)
     function = text(source, "VOILUTFunction").upper()
     function = function if function in FUNCTIONS else "LINEAR"
     pairs = zip(numbers(source, "WindowCenter"), numbers(source, "WindowWidth"), strict=False)
-    return [
-        Window(center, width, "LINEAR_EXACT" if function == "LINEAR" and width < 1 else function)
-        for center, width in pairs
-        if 0 < width < 1e30 and abs(center) < 1e30
-    ]
+    return [Window(center, width, function) for center, width in pairs if 0 < width < 1e30 and abs(center) < 1e30]
 
 
 def read_voi_lut(ds: Any, frame: int = 0, *, signed: bool) -> Lut | None:
