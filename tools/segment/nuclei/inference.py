@@ -30,8 +30,9 @@ COUNT_RECORD = "nucleus_count"
 SCALES = (0.25, 0.5, 1.0)
 """Sizes at which an image is tried, smallest first: the networks were trained on nuclei of 9 to 28 pixels."""
 
-READABLE = 11.0
-"""Median diameter, in pixels of the resized image, from which on a size is taken and larger ones are not tried."""
+READABLE = 14.0
+"""Median diameter, in pixels of the resized image, from which on a size is taken and larger ones are not tried.
+Chosen on fold 0, like the thresholds of `instances.py`."""
 
 
 @dataclass(frozen=True)
