@@ -83,12 +83,14 @@ class DicomFile:
     @property
     def rows(self) -> int:
         """Height in pixels; 0 when the header gives none."""
-        return integer(self.header, "Rows") or 0
+        with self._guarded():
+            return integer(self.header, "Rows") or 0
 
     @property
     def columns(self) -> int:
         """Width in pixels; 0 when the header gives none."""
-        return integer(self.header, "Columns") or 0
+        with self._guarded():
+            return integer(self.header, "Columns") or 0
 
     @property
     def frames(self) -> int:
@@ -98,7 +100,8 @@ class DicomFile:
             UnreadableImage: Fewer than the header says, or the header contradicts itself.
             UnsupportedImage: The object has no pixels, or such as are not read.
         """
-        return self._held().frames
+        with self._guarded():
+            return self._held().frames
 
     def stored(self, frame: int = 0) -> NDArray[Any]:
         """Stored values in native byte order, unused bits removed; YBR colours are given as RGB; read-only.
@@ -115,7 +118,8 @@ class DicomFile:
 
     def rescale(self, frame: int = 0) -> tuple[float, float] | None:
         """Slope and intercept of the frame; (1, 0) when the header gives none, None when a modality LUT applies."""
-        modality = self._modality(frame)[0]
+        with self._guarded():
+            modality = self._modality(frame)[0]
         return None if modality.lut is not None else (modality.slope, modality.intercept)
 
     def values(self, frame: int = 0) -> NDArray[np.float32]:
@@ -127,11 +131,13 @@ class DicomFile:
         stored, photometric = self._decoded(frame)
         if stored.ndim != 2 or photometric == "PALETTE COLOR":
             raise UnsupportedImage(f"{self.name} has colour pixels, which carry no measured values.")
-        return self._modality(frame)[0](stored)
+        with self._guarded():
+            return self._modality(frame)[0](stored)
 
     def unit(self, frame: int = 0) -> Literal["HU", "stored"]:
         """What `values` are in."""
-        return read_unit(self.header, frame, self._modality(frame)[0])
+        with self._guarded():
+            return read_unit(self.header, frame, self._modality(frame)[0])
 
     def grey(self, frame: int = 0, window: tuple[float, float] | None = None) -> NDArray[np.float32]:
         """Display grey in [0, 1], shape (rows, columns), air dark; a new array.
@@ -170,25 +176,29 @@ class DicomFile:
             UnreadableImage: As `stored`.
             UnsupportedImage: As `stored`.
         """
-        held = self._held()
         with self._guarded():
+            held = self._held()
             return read_overlays(self.header, self.rows, self.columns, frame, lambda: held.cells(frame))[0]
 
     def windows(self, frame: int = 0) -> list[tuple[float, float]]:
         """Every valid window of the header for this frame as (centre, width); the first is the default."""
-        return [(window.center, window.width) for window in read_windows(self.header, frame)]
+        with self._guarded():
+            return [(window.center, window.width) for window in read_windows(self.header, frame)]
 
     def geometry(self, frame: int = 0) -> PlaneGeometry | None:
         """How the frame lies in the patient, in RAS mm; None when unknown or inconsistent (then a caveat of `info`)."""
-        return read_geometry(self.header, frame)[0]
+        with self._guarded():
+            return read_geometry(self.header, frame)[0]
 
     def time_s(self, frame: int = 0) -> float | None:
         """Seconds of the frame from the start of its cine loop; None when the header gives no time."""
-        return frame_time(self.header, frame, self.frames)
+        with self._guarded():
+            return frame_time(self.header, frame, self.frames)
 
     def identity(self) -> Identity:
         """What of the header names a person, kept apart."""
-        return identity_of(self.header)
+        with self._guarded():
+            return identity_of(self.header)
 
     def info(self, frame: int = 0) -> ImageInfo:
         """What may be known of a frame besides its pixels. Decodes the frame: its id is that of its content."""
