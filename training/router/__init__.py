@@ -1,0 +1,1 @@
+"""Recipe of the image router: kinds of picture, and what counts as unknown."""
