@@ -8,23 +8,40 @@ import json
 import os
 import struct
 import sys
+import tempfile
 from typing import Any
 
 ADDRESS_SPACE = 8 << 30
 """Bytes a damaged stream may make GDCM ask for; a frame of the largest size that is read needs less than 2 GiB."""
 
 
-def serve(source: Any, target: Any) -> None:
-    """Answer requests until the input ends. A reply is `1` and the cells, or `0`."""
+DAMAGE = (b"premature end", b"bad Huffman code")
+"""What libjpeg prints where it fills a gap in the stream with grey and goes on."""
+
+
+def serve(source: Any, target: Any, printed: Any) -> None:
+    """Answer requests until the input ends. A reply is the length of the cells and the cells; 0 where there are none.
+
+    Args:
+        source: Requests: lengths of the layout as JSON and of the stream, then both.
+        target: Replies.
+        printed: The file that standard error goes to, read back for complaints.
+    """
     import gdcm
 
     while len(prefix := source.read(8)) == 8:
         head, body = struct.unpack("<II", prefix)
         asked = json.loads(source.read(head))
         data = source.read(body)
+        printed.seek(0)
+        printed.truncate()
         try:
             cells = decode(gdcm, data, **asked)
         except Exception:
+            cells = b""
+        printed.seek(0)
+        complaints = printed.read(1 << 16)
+        if any(words in complaints for words in DAMAGE):
             cells = b""
         target.write(struct.pack("<I", len(cells)))
         target.write(cells)
@@ -67,7 +84,7 @@ def decode(
 
 
 def main() -> None:
-    """Serve on the standard streams; whatever GDCM prints goes nowhere."""
+    """Serve on the standard streams; what GDCM prints goes into a file without a name."""
     try:
         import resource
 
@@ -76,10 +93,10 @@ def main() -> None:
     except (ImportError, OSError, ValueError):
         pass  # Windows has no such limits, and a stricter one may be in force already
     replies = os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    serve(sys.stdin.buffer, replies)
+    with tempfile.TemporaryFile(buffering=0) as printed:
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+        serve(sys.stdin.buffer, replies, printed)
 
 
 if __name__ == "__main__":
