@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from secondread.schema.errors import SecondReadError
@@ -91,6 +92,13 @@ def findings(
     return Findings(items=tuple(items))
 
 
+def _shown(image: str, info: ImageInfo, ctx: Context) -> NDArray[np.uint8]:
+    """What the model is given: the colours, the stretched grey, or the middle axial slice of a volume."""
+    if info.dimension == 3:
+        image = ctx.slice(image, "axial", ctx.volume(image).count("axial") // 2).id
+    return ctx.colour(image) if info.colour else grey_rgb(ctx.pixels(image))
+
+
 def _judged(record: CalibrationRecord, probability: float, typical: float, code: str) -> Finding:
     """One kind; `code` is the modality in the header, empty when it says nothing."""
     kind, p = record.name, record.parameters
@@ -158,8 +166,7 @@ class ImageRouter(Tool):
         for request in requests:
             try:
                 info = ctx.info(request.image)
-                rgb = ctx.colour(request.image) if info.colour else grey_rgb(ctx.pixels(request.image))
-                row = features(to_square(rgb))[None]
+                row = features(to_square(_shown(request.image, info, ctx)))[None]
                 probabilities, typical = model.probabilities(row)[0], model.typical(row)[0]
                 results.append(findings(records, probabilities.tolist(), typical.tolist(), info))
             except SecondReadError as error:

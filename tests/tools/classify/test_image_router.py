@@ -283,17 +283,34 @@ def test_photographs_that_scikit_image_brings_along_reach_no_expert(model):
     assert all(f.get(OTHER).polarity == "present" for f in ask(model, *photographs))
 
 
-def test_through_the_runtime_the_router_reads_the_colour_of_a_picture():
+def judged_by_runtime(add):
     from secondread.tools.catalogue import Catalogue
     from secondread.tools.runtime.calls import Call
     from secondread.tools.runtime.runtime import Runtime
 
     runtime = Runtime(tools=Catalogue({"image_router": ImageRouter()}))
     try:
-        info = runtime.store.add(sunset())
-        assert info.colour
-        evidence = runtime.submit(runtime.run([Call(tool="image_router", args={"image": info.ref.id})])).result(60)
+        image = add(runtime.store).ref.id
+        (found,) = runtime.submit(runtime.run([Call(tool="image_router", args={"image": image})])).result(60).values()
     finally:
         runtime.close()
-    (found,) = evidence.values()
-    assert found.result == ask(load_model(), sunset())[0]
+    return found.result
+
+
+def test_through_the_runtime_the_router_reads_the_colour_of_a_picture():
+    assert judged_by_runtime(lambda store: store.add(sunset())) == ask(load_model(), sunset())[0]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("file", "crop"),
+    [
+        ("volumes_ct_mr/pyradiomics/brain1_image.nii.gz", "absent"),
+        ("mr_hippocampus_msd/images/hippocampus_003.nii.gz", "present"),
+    ],
+)
+def test_a_whole_head_volume_is_kept_from_the_hippocampus_expert_and_a_crop_is_not(data_dir, file, crop):
+    from secondread.imaging.volume.open import open_volume
+
+    found = judged_by_runtime(lambda store: store.add_volume(open_volume(str(data_dir / file))))
+    assert found.get("hippocampal_mr_crop").polarity == crop
