@@ -17,7 +17,7 @@ from secondread.training.router.figures import accepted, left_out, let_through, 
 from secondread.training.router.fit import OutOfFold, Views, fit, out_of_fold, quantiles
 
 LEAST_TYPICAL = 0.05
-"""Pictures farther than 95 % of the out-of-fold views of their kind are refused. Chosen among 0.005, 0.01, 0.02 and 0.05
+"""Pictures farther than 95 % of the out-of-fold views of their kind are refused. Chosen among 0.005, 0.01, 0.02, 0.05
 after a draft model had been read against the unseen kinds, so shares let through are somewhat optimistic."""
 REFUSED_BY_PROBABILITY = 0.02
 LEAST, MOST = 0.5, 0.9
