@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.evals.metrics import brier, calibration_slope, ece, ece_when_perfect
-from secondread.evals.out_of_fold import bootstrap_groups, figure, line
+from secondread.evals.out_of_fold import bootstrap_groups, figure, kept_line
 from secondread.tools.detect.cells.boxes import Detection, overlap
 from secondread.tools.detect.cells.inference import COUNTED, probability, raw_boxes
 from secondread.tools.detect.cells.layout import KINDS
@@ -202,7 +202,7 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     print(f"blood cells, out of fold{', without colour' if args.grey else ''}: n = {len(rows)} fields")
     for name, found in figures(rows).items():
-        print(line(name, (float(found["value"]), float(found["low"]), float(found["high"])), int(found["n"])))
+        print(kept_line(name, found))
     return 0
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.evals.metrics import calibration_slope, dice, ece, ece_when_perfect
-from secondread.evals.out_of_fold import bootstrap_groups, conformal_quantile, coverage, figure, line
+from secondread.evals.out_of_fold import bootstrap_groups, conformal_quantile, coverage, figure, kept_line
 from secondread.tools.segment.nerves.inference import STRUCTURES, calibrated, list_pieces, masks_of, probabilities
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     print(f"nerves and vessels, out of fold: n = {len(rows) // len(STRUCTURES)} images")
     for name, found in figures(rows).items():
-        print(line(name, (float(found["value"]), float(found["low"]), float(found["high"])), int(found["n"])))
+        print(kept_line(name, found))
     return 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.evals.metrics import dice
-from secondread.evals.out_of_fold import bootstrap_groups, conformal_quantile, coverage, figure, line
+from secondread.evals.out_of_fold import bootstrap_groups, conformal_quantile, coverage, figure, kept_line
 from secondread.tools.segment.nuclei.appearance import Appearance
 from secondread.tools.segment.nuclei.inference import probabilities
 from secondread.tools.segment.nuclei.instances import separate
@@ -158,7 +158,7 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     print(f"nuclei, out of fold: n = {len(rows)} images, {sum(r.drawn for r in rows)} nuclei")
     for name, found in figures(rows).items():
-        print(line(name, (float(found["value"]), float(found["low"]), float(found["high"])), int(found["n"])))
+        print(kept_line(name, found))
     return 0
 
 

@@ -1,7 +1,7 @@
 """Figures of a cross-validation: bootstrap over groups, conformal quantiles, and what these cover on folds left out."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,14 @@ def line(name: str, value: tuple[float, float, float], n: int, digits: int = 3) 
     return f"  {name:<62} {value[0]:.{digits}f}  [{value[1]:.{digits}f}, {value[2]:.{digits}f}]  n = {n}"
 
 
+def kept_line(name: str, found: Mapping[str, float | int]) -> str:
+    """One printed figure from what `figure` made of it."""
+    span = f"  [{found['low']:.3f}, {found['high']:.3f}]" if "low" in found else ""
+    return f"  {name:<73} {found['value']:.3f}{span}  n = {found['n']}"
+
+
 def figure(value: tuple[float, float, float], n: int) -> dict[str, float | int]:
-    """One figure as the manifests keep it."""
+    """One figure as the manifests keep it; without an interval when its ends are NaN."""
+    if math.isnan(value[1]):
+        return {"value": round(value[0], 4), "n": n}
     return {"value": round(value[0], 4), "low": round(value[1], 4), "high": round(value[2], 4), "n": n}

@@ -16,8 +16,7 @@ def table(figures: Figures) -> str:
     """Figures as rows of a table: value, 95 % interval, n; the interval is left out where there is none."""
     lines = ["| figure | value (95 % interval) | n |", "|---|---|---|"]
     for name, found in figures.items():
-        bounded = found["low"] == found["low"]  # NaN is not equal to itself
-        span = f" ({found['low']:.3f} to {found['high']:.3f})" if bounded else ""
+        span = f" ({found['low']:.3f} to {found['high']:.3f})" if "low" in found else ""
         lines.append(f"| {name} | {found['value']:.3f}{span} | {found['n']} |")
     return "\n".join(lines)
 

@@ -23,7 +23,17 @@ class Limit:
     seen: tuple[float, float]
 
 
-LIMITS: dict[str, Limit] = {}
+LIMITS = {
+    limit.name: limit
+    for limit in (
+        Limit("median brightness", 0.40, 0.95, (0.522, 0.846)),
+        Limit("colour", 0.06, 0.35, (0.113, 0.258)),
+        Limit("red cells found", 5, 60, (9, 28)),
+        Limit("width of red cells / long side", 0.10, 0.27, (0.145, 0.182)),
+        Limit("share of the field under boxes", 0.25, 0.97, (0.424, 0.841)),
+        Limit("sharpest red cell", 0.40, 1.0, (0.494, 0.831)),
+    )
+}
 
 
 def measure(shown: NDArray[np.float32], found: Sequence[Detection], rows: int, columns: int) -> dict[str, float]:
