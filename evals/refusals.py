@@ -53,7 +53,7 @@ def believers(data: Path) -> dict[str, tuple[Callable[..., Any], dict[str, int]]
         ("cells", load_smears, cells, cells.detect),
         ("nerves", load_scans, nerves, nerves.segment),
     ):
-        networks = module.load_networks()  # type: ignore[attr-defined]  # three modules of one shape
+        networks = module.load_networks()
         rows: Any = read(data / OWN[name])
         made[name] = (
             lambda pixels, members, run=run, networks=networks: run(pixels, networks, members),
@@ -88,10 +88,9 @@ def main(argv: list[str] | None = None) -> int:
                     except NotApplicable:
                         believed.append(False)
                 low, high = clopper_pearson(sum(believed), len(believed))
-                mine = " (its own kind)" if source == OWN[name] else ""
-                print(
-                    f"{name:<7} believes {sum(believed):>3} of {len(believed)} of {source}{mine}  [{low:.2f}, {high:.2f}]"
-                )
+                mine = ", its own kind," if source == OWN[name] else ""
+                share = f"{sum(believed):>3} of {len(believed)}"
+                print(f"{name:<7} believes {share} of {source}{mine} [{low:.2f}, {high:.2f}]")
     except SecondReadError as error:
         print(error)
         return error.exit_code

@@ -14,7 +14,8 @@ SAME = 0.5
 """Two boxes of one kind that overlap by more than this IoU are one cell."""
 
 SAME_ACROSS = 0.6
-"""A white cell and a platelet that overlap by more are one cell, of the kind with the higher score."""
+"""Two boxes of different kinds that overlap by more are one cell, of the kind with the higher score; a red cell never
+takes the place of another kind, since red cells are not counted."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,12 @@ def read_boxes(output: NDArray[np.float32], scale: float, rows: int, columns: in
                 )
         found += _drop_overlaps(one, SAME)
     cells = _drop_overlaps([d for d in found if d.kind != "red_cell"], SAME_ACROSS)
-    return sorted(cells + [d for d in found if d.kind == "red_cell"], key=lambda d: -d.score)
+    red = [
+        d
+        for d in found
+        if d.kind == "red_cell" and not any(c.score >= d.score and overlap(c.box, d.box) > SAME_ACROSS for c in cells)
+    ]
+    return sorted(cells + red, key=lambda d: -d.score)
 
 
 def _drop_overlaps(found: list[Detection], limit: float) -> list[Detection]:

@@ -84,6 +84,11 @@ def test_a_white_cell_does_not_hide_a_red_one_beside_it() -> None:
     assert {d.kind for d in read_boxes(both, 0.5, 480, 640)} == {"white_cell", "red_cell"}
 
 
+def test_a_red_box_on_a_white_cell_is_dropped() -> None:
+    both = maps((0, 0.9, 100, 80, 180, 140), (2, 0.7, 104, 80, 184, 140))
+    assert [d.kind for d in read_boxes(both, 0.5, 480, 640)] == ["white_cell"]
+
+
 def test_overlap_of_known_boxes() -> None:
     assert overlap((0, 0, 2, 2), (0, 0, 2, 2)) == 1
     assert overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
