@@ -209,7 +209,9 @@ def _marked(prop: Proposition, main: Measurements, maker: _Maker, graph: Graph) 
     name = name_of(prop.concept, graph)
     for one in main.counted:
         if one.concept == prop.concept:
-            maker.add(one.measurement, "present", f"The {name_of(one.measurement, graph)} marked is {len(one.boxes)}")
+            number = main.get(one.measurement, None if one.measurement != "structure_area" else one.concept)
+            if number is not None and number.value is not None:
+                maker.add(one.measurement, "present", measured_text(number, graph), method=_interval_method(number))
             return
     mask = main.outlined.get(prop.concept)
     if mask is not None and mask.box is not None:

@@ -71,6 +71,8 @@ def film_propositions(props: list[Proposition], info: ImageInfo, run: Run) -> li
         if prop.kind in FILM_FREE or about_film(prop):
             continue
         names = serving(prop.concept, cards, run.graph, limits=False, structure=prop.structure)
+        if not names and run.graph.has(prop.concept) and run.graph.concept(prop.concept).kind == "measurement":
+            continue  # no tool takes this measure of any image: the graph says what is missing
         free = [n for n in names if n not in GATES and not gates_of([n], run.executor.catalogue)]
         if not any(fits(run.executor.catalogue.get(n).card, info) for n in free):
             found.append(prop)
