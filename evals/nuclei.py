@@ -36,6 +36,7 @@ class Row:
         drawn: Nuclei of the annotators.
         found: Nuclei found.
         dice: Of the foreground.
+        pixels: Of the foreground found plus that drawn.
         hits: Found nuclei that overlap a drawn one with IoU >= 0.5, one to one.
         floor_dice: Of Otsu's threshold.
         floor_found: Of Otsu's threshold and a distance watershed.
@@ -47,6 +48,7 @@ class Row:
     drawn: int
     found: int
     dice: float
+    pixels: int
     hits: int
     floor_dice: float
     floor_found: int
@@ -68,7 +70,7 @@ def measure(fields: "list[Field]", networks: "list[UNet]") -> list[Row]:
         rows.append(
             Row(
                 field.name, field.fold, field.appearance, len(np.unique(drawn[drawn > 0])), int(labels.max()),
-                dice(labels > 0, drawn > 0), hits(labels, drawn), dice(floor > 0, drawn > 0), int(floor.max()),
+                dice(labels > 0, drawn > 0), int((labels > 0).sum() + (drawn > 0).sum()), hits(labels, drawn), dice(floor > 0, drawn > 0), int(floor.max()),
             )
         )  # fmt: skip
     return rows
@@ -126,6 +128,10 @@ def figures(rows: list[Row]) -> dict[str, dict[str, float | int]]:
             return figure(bootstrap_groups(np.array(values, float), names), n)
 
         made[f"{kind}: foreground Dice"] = mean([r.dice for r in some])
+        pooled = np.array([[r.dice * r.pixels, r.pixels] for r in some])
+        made[f"{kind}: foreground Dice, all pixels pooled"] = figure(
+            bootstrap_groups(pooled, names, lambda v: float(v[:, 0].sum() / max(v[:, 1].sum(), 1))), n
+        )
         made[f"{kind}: count error, mean absolute"] = mean([abs(r.found - r.drawn) for r in some])
         made[f"{kind}: count bias, found - drawn"] = mean([r.found - r.drawn for r in some])
         counts = np.array([[r.hits, r.found, r.drawn] for r in some], float)

@@ -32,7 +32,9 @@ def test_the_floor_finds_separate_bright_discs() -> None:
 
 def test_count_model_and_figures_of_known_counts() -> None:
     rows = [
-        nuclei.Row(f"{i}", i % 5, "stained" if i % 2 else "fluorescence", 24, 24 + (i % 3 - 1) * 5, 0.9, 20, 0.8, 30)
+        nuclei.Row(
+            f"{i}", i % 5, "stained" if i % 2 else "fluorescence", 24, 24 + (i % 3 - 1) * 5, 0.9, 100, 20, 0.8, 30
+        )
         for i in range(60)
     ]
     model = nuclei.count_parameters(rows)

@@ -23,7 +23,19 @@ class Limit:
     seen: tuple[float, float]
 
 
-LIMITS: dict[str, Limit] = {}
+LIMITS = {
+    limit.name: limit
+    for limit in (
+        Limit("nuclear area / image area", 0.002, 0.85, (0.009, 0.680)),
+        Limit("median nuclear diameter, px", 5.0, 100.0, (10.6, 53.6)),
+        Limit("nuclei brighter than ground", 0.18, 1.0, (0.240, 0.743)),
+        Limit("likeness to ellipses", 0.91, 1.1, (0.931, 0.994)),
+        Limit("uncertainty", 0.0, 0.46, (0.120, 0.395)),
+        Limit("colour of image", 0.0, 0.08, (0.0, 0.0)),
+        Limit("green below red and blue in nuclei", 0.24, 1.0, (0.352, 0.533)),
+    )
+}
+"""The colour of the image is judged in fluorescence, where development images are grey; green in stained tissue."""
 
 
 def measure(
@@ -83,8 +95,8 @@ def judge(
     if not labels.any():
         return False, ("No nucleus was found.",)
     found = measure(rgb, shown, labels, uncertainty)
-    names = [n for n in LIMITS if not (n.startswith("green") and appearance == "fluorescence")]
-    names = [n for n in names if not (n.startswith("colour") and appearance == "stained")]
+    other = "green below red and blue in nuclei" if appearance == "fluorescence" else "colour of image"
+    names = [name for name in LIMITS if name != other]
     reasons = tuple(
         f"{name} is {found[name]:.2f}, outside {LIMITS[name].low:g} to {LIMITS[name].high:g}."
         for name in names
