@@ -70,7 +70,8 @@ def measure(fields: "list[Field]", networks: "list[UNet]") -> list[Row]:
         rows.append(
             Row(
                 field.name, field.fold, field.appearance, len(np.unique(drawn[drawn > 0])), int(labels.max()),
-                dice(labels > 0, drawn > 0), int((labels > 0).sum() + (drawn > 0).sum()), hits(labels, drawn), dice(floor > 0, drawn > 0), int(floor.max()),
+                dice(labels > 0, drawn > 0), int((labels > 0).sum() + (drawn > 0).sum()), hits(labels, drawn),
+                dice(floor > 0, drawn > 0), int(floor.max()),
             )
         )  # fmt: skip
     return rows
