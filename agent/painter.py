@@ -64,7 +64,8 @@ def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -
     if not masks and not boxes and info.ref.parent is not None and info.ref.transform is not None:
         return _in_whole(evidence.image, caption, store)
     doubtful = anatomy is not None and anatomy.heart_side == "image_left"
-    sides: Sides = "image" if doubtful else "patient"
+    film = anatomy is not None or info.view in ("PA", "AP") or info.geometry is not None
+    sides: Sides = "image" if doubtful else "patient" if film else "none"
     return overlay(
         store.pixels(evidence.image),
         masks=masks,
