@@ -14,7 +14,7 @@ from secondread.training.nerves.data import Scan
 SEED = 40300
 SIDE = 192
 BATCH = 4
-PLAN = Plan(steps=900)
+PLAN = Plan(steps=1800)
 
 
 def loss_of(logits: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -21,7 +21,18 @@ class Limit:
     seen: tuple[float, float]
 
 
-LIMITS: dict[str, Limit] = {}
+LIMITS = {
+    limit.name: limit
+    for limit in (
+        Limit("mean brightness", 0.05, 0.40, (0.064, 0.321)),
+        Limit("grain from row to row", 0.032, 0.14, (0.039, 0.091)),
+        Limit("upper half / lower half brightness", 0.95, 80.0, (1.01, 46.1)),
+        Limit("nerve area / image area", 0.0, 0.20, (0.0, 0.093)),
+        Limit("vessel area / image area", 0.0, 0.25, (0.0, 0.122)),
+        Limit("uncertainty", 0.0, 0.72, (0.308, 0.679)),
+        Limit("colour", 0.0, 0.05, (0.0, 0.0)),
+    )
+}
 
 
 def measure(
