@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -214,10 +213,8 @@ class DicomFile:
         """
         with self._guarded():
             stored, _ = self._decoded(frame)
-            with ThreadPoolExecutor(1) as aside:  # both are loops in C that leave the interpreter free
-                hashed = aside.submit(image_id, stored, meaning(self.header, frame))
-                grey, colour, notes = self._shown(frame, window)
-            identifier = hashed.result()
+            grey, colour, notes = self._shown(frame, window)
+            identifier = image_id(stored, meaning(self.header, frame))
             place, warned = read_geometry(self.header, frame)
             if present(self.header):
                 warned.append("The file carries an overlay, which is kept apart from the pixels and not shown.")
