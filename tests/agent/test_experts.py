@@ -1,0 +1,66 @@
+"""Questions to the trained experts beyond the chest: answered on their own kind of image, refused on others."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from secondread.agent.agent import Agent
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.mark.parametrize(
+    "question", ["How many white cells are there?", "What is the vessel density?", "What is the hippocampal volume?"]
+)
+def test_experts_refuse_a_chest_film_and_say_why(agent: Agent, question: str) -> None:
+    found = agent.ask(EXAMPLES / "chest.png", question)
+    assert found.abstained
+    assert found.value is None
+
+
+def test_red_cells_are_not_counted_and_the_answer_says_why(agent: Agent) -> None:
+    found = agent.ask(EXAMPLES / "chest.png", "How many red cells are there?")
+    assert found.abstained
+    assert "red cell counter" in found.text
+
+
+@pytest.mark.data
+def test_white_cells_of_a_smear_are_counted_and_marked(agent: Agent, data_dir: Path) -> None:
+    image = data_dir / "cells_bccd" / "images" / "BloodImage_00044.jpg"
+    if not image.exists():
+        image = sorted((data_dir / "cells_bccd").rglob("*.jpg"))[40]
+    found = agent.ask(image, "How many white blood cells are there?")
+    assert found.value is not None
+    item = next(e for e in found.evidence if e.tool == "blood_cells")
+    cells = next(c for c in item.result.counted if c.concept == "white_blood_cell")  # type: ignore[union-attr]  # a Measurements
+    assert len(cells.boxes) == len(cells.points) == found.value.value
+    assert cells.agree
+    assert item.overlay().size[0] > 100
+    marked = agent.ask(image, "Mark the white blood cells.")
+    assert not marked.abstained
+
+
+@pytest.mark.data
+def test_the_hippocampal_volume_is_near_that_of_the_manual_outline(agent: Agent, data_dir: Path) -> None:
+    folder = data_dir / "mr_hippocampus_msd"
+    errors = []
+    for image in sorted((folder / "images").glob("*.nii.gz"))[:4]:
+        found = agent.ask(image, "What is the hippocampal volume?")
+        label = np.asarray(nibabel.load(folder / "labels" / image.name).dataobj)
+        assert found.value is not None
+        assert found.value.unit == "mm3"
+        assert found.value.low is not None and found.value.low < found.value.value
+        errors.append(found.value.value / np.count_nonzero(label) - 1)
+    assert abs(float(np.mean(errors))) < 0.10
+
+
+@pytest.mark.data
+def test_vessels_of_a_fundus_photograph_are_outlined(agent: Agent, data_dir: Path) -> None:
+    photograph = sorted((data_dir / "retina_chase_db1").rglob("*.jpg"))[0]
+    found = agent.ask(photograph, "What is the vessel density?")
+    assert found.value is not None
+    assert 0.04 < found.value.value < 0.2
+    item = next(e for e in found.evidence if e.tool == "retinal_vessels")
+    assert "retinal_vessel" in item.result.outlined  # type: ignore[union-attr]  # a Measurements
