@@ -42,7 +42,8 @@ medical purpose purposes prior flat assumed assuming fitted fit fits model model
 required require requires takes take taken taking made make makes making gets get tell tells told telling say
 says said saying state states stating know knows known decide decides decided decision size sized sizes
 transverse diameter maximal maximum minimum minimal horizontal vertical plane planes degree degrees overall
-grade graded spans spanning column columns row rows percent percentage fraction fractions cm mm px deg th ml mm2 mm3 hu grey outline outlines outlined marked
+grade graded spans spanning column columns row rows percent percentage fraction fractions cm mm px deg th
+ml mm2 mm3 hu grey outline outlines outlined marked
 """
 
 

@@ -63,7 +63,7 @@ class BloodCells(Tool):
         """
         from secondread.tools.detect.cells.inference import load_networks
 
-        return load_networks()
+        return load_networks(self.weights_folder)
 
     def run_batch(self, requests: Sequence[BloodCellsRequest], ctx: Context) -> list[Measurements | SecondReadError]:
         """One `Measurements`, or the error, per request; each field is seen by itself."""

@@ -66,7 +66,7 @@ class HippocampusVolume(Tool):
         """
         from secondread.tools.segment.hippocampus.weights import load_networks
 
-        return load_networks()
+        return load_networks(self.weights_folder)
 
     def run_batch(self, requests: Sequence[HippocampusRequest], ctx: Context) -> list[Measurements | SecondReadError]:
         """One `Measurements`, or the error, per request; each crop is seen by itself."""

@@ -64,7 +64,7 @@ class RetinalVessels(Tool):
         """
         from secondread.tools.segment.vessels.weights import load_networks
 
-        return load_networks()
+        return load_networks(self.weights_folder)
 
     def run_batch(self, requests: Sequence[VesselsRequest], ctx: Context) -> list[Measurements | SecondReadError]:
         """One `Measurements`, or the error, per request; each photograph is seen by itself."""
