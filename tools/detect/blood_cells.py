@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from secondread.tools.segment.unet_network import UNet
 
 KINDS = {"white_cell": ("white_blood_cell", "white_cell_count"), "platelet": ("platelet", "platelet_count")}
-NO_RED = "the boxes that the detector learned from leave out overlapping red cells, so it cannot count them"
 
 
 KINDS_READ = ("blood_smear_image",)
@@ -46,7 +45,8 @@ class BloodCells(Tool):
         needs=("image_router",),
         cost_seconds=1.0,
         limits=(
-            "Fields of one source, stained and at one magnification; red cells are not counted.",
+            "Fields of one source, stained and at one magnification.",
+            "Red cells are not counted: the boxes that the detector learned from leave out overlapping ones.",
             "Counts are of the cells seen in this field, not of cells per volume of blood.",
         ),
         weights=weights_of(WEIGHTS, "BCCD (MIT)"),
@@ -119,7 +119,6 @@ class BloodCells(Tool):
                     note=note,
                 )
             )
-        items.append(Measurement(name="red_cell_count", unit="count", not_measurable=NO_RED))
         return Measurements(items=tuple(items), counted=tuple(counted))
 
     def summarise(self, result: Any) -> str:
