@@ -35,7 +35,9 @@ _AFTER_UNIT = rf"\s*-?\s*(?P<{{0}}>(?:{_UNIT})(?![A-Za-z0-9]))?"
 _CORE = r"\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?|[.]\d+"
 _POWER = r"(?!(?<=[mc]m)[23]\b)"
 """The power of a unit, as in mm3, is no number."""
-_NUMBER = re.compile(rf"(?P<sign>(?<![\w.)\]])[-+])?(?<![\d.]){_POWER}(?P<core>{_CORE})(?P<ordinal>st|nd|rd|th)?\b", re.ASCII)
+_NUMBER = re.compile(
+    rf"(?P<sign>(?<![\w.)\]])[-+])?(?<![\d.]){_POWER}(?P<core>{_CORE})(?P<ordinal>st|nd|rd|th)?\b", re.ASCII
+)
 _UNIT_AT = re.compile(_AFTER_UNIT.format("unit"), re.IGNORECASE)
 _NAME = re.compile(r"(?<![\w.])[A-Z]{1,2}\d{1,2}(?![\w.]*\d)")
 """Names such as `P1` or `T4`: no numbers; unknown ones fail the vocabulary check."""
