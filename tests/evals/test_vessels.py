@@ -26,6 +26,7 @@ def test_every_measure_has_an_error_model() -> None:
 
 @pytest.mark.slow
 @pytest.mark.data
+@pytest.mark.timeout(1200)  # reads every row of the set
 def test_running_it_again_gives_the_recorded_overlap(data_dir: Path) -> None:
     from secondread.tools.segment.vessels.weights import load_networks
     from secondread.training.vessels.data import load_eyes
