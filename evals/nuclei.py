@@ -129,6 +129,9 @@ def figures(rows: list[Row]) -> dict[str, dict[str, float | int]]:
             return figure(bootstrap_groups(np.array(values, float), names), n)
 
         made[f"{kind}: foreground Dice"] = mean([r.dice for r in some])
+        made[f"{kind}: foreground Dice, median"] = figure(
+            bootstrap_groups(np.array([r.dice for r in some]), names, lambda v: float(np.median(v))), n
+        )
         pooled = np.array([[r.dice * r.pixels, r.pixels] for r in some])
         made[f"{kind}: foreground Dice, all pixels pooled"] = figure(
             bootstrap_groups(pooled, names, lambda v: float(v[:, 0].sum() / max(v[:, 1].sum(), 1))), n

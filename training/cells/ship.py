@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secondread.evals.cells import figures, measure, parameters
+from secondread.evals.refusals import believed_lines
 from secondread.schema.evidence import CalibrationRecord
 from secondread.tools.detect.cells.inference import SCORE_RECORD, WEIGHTS, load_networks
 from secondread.training.card import table, today, write_card
@@ -44,6 +45,7 @@ def ship(data: Path, fields: list[Field], states: "list[dict[str, torch.Tensor]]
         size=f"{size / 1e6:.1f}",
         sha256=sha256,
         figures=table(found),
+        refusals=believed_lines(data.parent, "cells", weights=folder),
         grey=table(grey),
     )
     return [f"{WEIGHTS.file}: {size} bytes, {sha256}", record.model_dump_json(indent=1)]

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secondread.evals.nerves import figures, group_lines, measure, parameters
+from secondread.evals.refusals import believed_lines
 from secondread.schema.evidence import CalibrationRecord
 from secondread.tools.segment.nerves.inference import AREA_RECORD, STRUCTURES, WEIGHTS, load_networks
 from secondread.training.card import table, today, write_card
@@ -43,6 +44,7 @@ def ship(data: Path, scans: list[Scan], states: "list[dict[str, torch.Tensor]]",
         size=f"{size / 1e6:.1f}",
         sha256=sha256,
         figures=table(found),
+        refusals=believed_lines(data.parent, "nerves", weights=folder),
         groups="\n".join(f"    {one}" for one in group_lines(data)),
         factors=", ".join(f"{k} {v:.2f}" for k, v in record.parameters["log_error"].items()),
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secondread.evals.nuclei import count_parameters, figures, measure
+from secondread.evals.refusals import believed_lines
 from secondread.schema.evidence import CalibrationRecord
 from secondread.tools.segment.nuclei.inference import COUNT_RECORD, WEIGHTS, load_networks
 from secondread.training.card import table, today, write_card
@@ -42,6 +43,7 @@ def ship(data: Path, fields: list[Field], states: "list[dict[str, torch.Tensor]]
         size=f"{size / 1e6:.1f}",
         sha256=sha256,
         figures=table(found),
+        refusals=believed_lines(data.parent, "nuclei", weights=folder),
         q=", ".join(f"{kind} {q:.2f}" for kind, q in record.parameters["q"].items()),
     )
     return [f"{WEIGHTS.file}: {size} bytes, {sha256}", record.model_dump_json(indent=1)]
