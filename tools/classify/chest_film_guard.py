@@ -99,6 +99,8 @@ class ChestFilmGuard(Tool):
         anatomy="chest",
         in_plan=False,
         cost_seconds=0.04,
+        devices=("cpu", "cuda"),
+        tolerance=1e-3,
         intended_use="Decides which rules apply to a film. Research use only; not a medical device.",
         limits=(
             "No lateral chest film was available: that a lateral one is recognised as such is untested.",
@@ -149,7 +151,7 @@ class ChestFilmGuard(Tool):
 
 def _mean(members: Sequence[Any], image: Any, member: int | None) -> float:
     chosen = members if member is None else [members[member]]
-    return sum(float(net(image)) for net in chosen) / len(chosen)
+    return sum(float(net(image.to(next(net.parameters()).device))) for net in chosen) / len(chosen)
 
 
 def _said(finding: Finding) -> str:

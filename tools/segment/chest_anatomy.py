@@ -54,6 +54,9 @@ class ChestAnatomy(Tool):
         needs=(),
         gates=("film_quality", "chest_film_guard"),
         cost_seconds=0.5,
+        devices=("cpu", "cuda"),
+        precision="bfloat16 where the processor computes in it, else float32",
+        tolerance=0.01,
         limits=(
             "Trained on the masks of one source of adult films; other scanners, AP films and children only through "
             "films without masks.",

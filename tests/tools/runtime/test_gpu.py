@@ -81,3 +81,21 @@ def test_memory_that_runs_out_on_the_gpu_is_evidence_and_the_next_call_works(ope
     assert isinstance(failed.result, ToolFailure)
     assert failed.result.code == "out_of_memory"
     assert value(ask(runtime, ("hungry", {"number": 1}))[0]) == 10
+
+
+@pytest.mark.skipif(GPU != "cuda", reason="the shipped networks run on the processor and on CUDA")
+def test_the_shipped_networks_find_the_same_on_the_gpu(tmp_path: Any) -> None:
+    from secondread.evals.phantom import generate
+    from secondread.testing import check_tool
+    from secondread.tools.catalogue import catalogue
+
+    film = generate(5, ctr=0.52).grey
+    ratios = {}
+    for device in ("cpu", "cuda"):
+        runtime = Runtime(device=device)
+        image = runtime.store.add(film, view="PA", age=60).ref.id
+        ratios[device] = value(ask(runtime, ("cardiothoracic_ratio", {"image": image}))[-1])
+        runtime.close()
+    assert ratios["cuda"] == pytest.approx(ratios["cpu"], abs=0.005)
+    for name in ("chest_anatomy", "chest_film_guard"):
+        check_tool(catalogue().get(name), images=[(film, {"view": "PA", "age": 60})], only=["devices"])
