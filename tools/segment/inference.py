@@ -182,12 +182,13 @@ def _check(film: NDArray[np.float32]) -> None:
 
 
 def _run(network: "ChestAnatomyNet", shown: "torch.Tensor") -> "torch.Tensor":
-    """Class logits (looks, 4, 256, 256)."""
+    """Class logits (looks, 4, 256, 256) on the processor; the network computes where it lies."""
     import torch
 
-    with torch.autocast("cpu", torch.bfloat16, enabled=_bf16()):
-        logits: torch.Tensor = network(shown.contiguous(memory_format=torch.channels_last))
-    return logits
+    device = next((p.device for p in network.parameters()), shown.device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and _bf16()):
+        logits: torch.Tensor = network(shown.to(device).contiguous(memory_format=torch.channels_last))
+    return logits.cpu()
 
 
 def _bf16() -> bool:
