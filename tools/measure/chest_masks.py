@@ -187,16 +187,13 @@ def sample_spreads(
     measures: Sequence[Callable[[Mapping[str, Mask]], float]],
     needed: Iterable[str] = STRUCTURES,
 ) -> list[Spread]:
-    """`sample_spread` of several measures, for which the samples are read once.
-
-    Samples are taken as the segmenter gives them: what it left stray in them is part of how much they waver.
-    """
+    """`sample_spread` of several measures, for which the samples are read and cleaned once."""
     wanted = tuple(needed)
     values: list[list[tuple[str, float]]] = [[] for _ in measures]
     failed = [0] * len(measures)
     for sample in regions.samples:
         bits = ctx.bits(sample.bits)
-        masks = {n: (bits & np.uint8(1 << k)) != 0 for k, n in enumerate(sample.names) if n in wanted}
+        masks = {n: clean(n, (bits & np.uint8(1 << k)) != 0) for k, n in enumerate(sample.names) if n in wanted}
         for i, measure in enumerate(measures):
             try:
                 values[i].append((sample.group, measure(masks)))

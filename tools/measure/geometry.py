@@ -92,9 +92,14 @@ def horizontal_extent(mask: Mask) -> Extent:
     if columns.size == 0:
         raise NotMeasurable("The structure is empty or too thin to have a width.")
     first, last = int(columns[0]), int(columns[-1])
-    at_first = float(np.median(np.flatnonzero(held[:, first]))) + down.start
-    at_last = float(np.median(np.flatnonzero(held[:, last]))) + down.start
+    at_first, at_last = _middle(held[:, first]) + down.start, _middle(held[:, last]) + down.start
     return Extent(first + across.start, last + across.start, at_first, at_last)
+
+
+def _middle(line: Mask) -> float:
+    """Median index of the set pixels of one line."""
+    held = np.flatnonzero(line)
+    return float(held[(held.size - 1) // 2] + held[held.size // 2]) / 2.0
 
 
 def vertical_extent(mask: Mask) -> Extent:

@@ -14,7 +14,7 @@ WIDEST_OFFSET = 0.06
 REFINEMENTS = 4
 POINTS = 2500
 """Mask pixels that are mirrored: more change the angle by less than the last refinement step."""
-THINNED, CANDIDATES = 4, 24
+THINNED, CANDIDATES = 4, 16
 """The coarse search looks at one of so many points, and again with all of them at its best readings."""
 
 Floats = NDArray[np.float64]
@@ -89,4 +89,10 @@ class _Mirror:
 
     def best(self, axes: list[tuple[float, float]]) -> tuple[float, float, float]:
         """The largest overlap over (angle, offset) pairs, and that pair; of equal ones the largest pair."""
-        return max((float(self.overlaps(a, np.array([o]))[0]), a, o) for a, o in axes)
+        together: dict[float, list[float]] = {}
+        for angle, offset in axes:
+            together.setdefault(angle, []).append(offset)
+        found = ((a, o, self.overlaps(a, np.array(o))) for a, o in together.items())
+        return max(
+            (float(share), a, o) for a, offsets, shares in found for o, share in zip(offsets, shares, strict=True)
+        )

@@ -64,10 +64,10 @@ def test_regions_hold_masks_samples_and_uncertainty(lender: Lender) -> None:
     assert found.uncertainty is not None and lender.maps[found.uncertainty].shape == (213, 256)
     for sample in found.samples:
         bits = lender.samples[sample.bits]
-        assert sample.names == tuple(found.masks) and bits.shape == (300, 360) and set(np.unique(bits)) == {0, 1, 2, 4}
+        assert sample.names == tuple(found.masks) and bits.shape == (213, 256) and set(np.unique(bits)) == {0, 1, 2, 4}
         for k, name in enumerate(sample.names):
-            whole = lender.masks[found.masks[name].blob]
-            assert (whole & (bits >> k & 1).astype(bool)).sum() > 0.75 * whole.sum()
+            share, whole = (bits >> k & 1).mean(), lender.masks[found.masks[name].blob].mean()
+            assert abs(share - whole) < 0.25 * whole
     assert found.mean_uncertainty is not None and 0 < found.mean_uncertainty < 0.5
     assert "right lung" in ChestAnatomy().summarise(found)
 
