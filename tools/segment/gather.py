@@ -15,7 +15,7 @@ from secondread.tools.segment.enlarge import enlarge, enlarge_classes
 from secondread.tools.segment.grid import GRID
 from secondread.tools.segment.looks import Look, back
 from secondread.tools.segment.plausible import HeartSide, judge
-from secondread.tools.segment.postprocess import clean, masks_of, winner
+from secondread.tools.segment.postprocess import clean, largest_piece, masks_of, winner
 
 JUDGED_SIDE = 512
 """What is judged of the masks of larger films is judged at this long side, which bounds its cost."""
@@ -52,8 +52,8 @@ class Sample:
 
     @property
     def masks(self) -> dict[str, NDArray[np.bool_]]:
-        """Structure name to bool mask, of the shape of `classes`."""
-        return masks_of(self.classes)
+        """Structure name to bool mask, of the shape of `classes`, one piece each."""
+        return {name: largest_piece(mask) for name, mask in masks_of(self.classes).items()}
 
 
 @dataclass(frozen=True)
