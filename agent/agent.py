@@ -332,6 +332,7 @@ def runtime_of(settings: Settings) -> Runtime:
         cache_mb=settings.cache_mb,
         device=settings.device,
         threads=settings.threads,
+        corpora=settings.corpora,
     )
 
 

@@ -20,7 +20,7 @@ from secondread.agent.gate.violation import Violation
 from secondread.agent.gate.wording_rules import knowledge_violations, wording_violations
 from secondread.agent.planners.base import Belief, Sentence
 from secondread.schema.answer import Claim
-from secondread.schema.evidence import Evidence
+from secondread.schema.evidence import Evidence, SimilarCases
 from secondread.schema.record import Record
 
 if TYPE_CHECKING:
@@ -169,7 +169,9 @@ def _said(
         for t in tags(clean)
         if t not in allowed
     ]
-    about = {e.image for e in cited}
+    about = {e.image for e in cited} | {
+        c.id for e in cited if isinstance(e.result, SimilarCases) for c in e.result.items
+    }
     problems += [
         Violation(rule="image", reason=f"the text names image {i}") for i in images_named(clean) if i not in about
     ]

@@ -20,7 +20,7 @@ FILE_NAME = "secondread.toml"
 _ALIASES = {"data_dir": ("SECONDREAD_DATA_DIR", "SECONDREAD_DATA")}
 _NONE_WORDS = ("none", "off", "null", "")
 _OPTIONAL = ("risk", "threads", "anatomy_members", "guard_member", "trace_dir", "cache_dir", "data_dir")
-_LISTS = ("anatomy_members", "allowed_licences")
+_LISTS = ("anatomy_members", "allowed_licences", "corpora")
 
 Risk = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -89,6 +89,8 @@ class Settings(Record):
     """Where tool results are kept between runs, readable by the user alone; None keeps them in memory only."""
     cache_mb: Annotated[int, Field(ge=8)] = 512
     """Size of that folder; the least recently used results leave first."""
+    corpora: tuple[Path, ...] = ()
+    """Folders of the corpora that retrieval tools search, see `secondread index`."""
     data_dir: Path | None = None
     """Research data folder of evaluations and training recipes; nothing else reads it."""
 

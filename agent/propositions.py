@@ -2,7 +2,7 @@
 
 from secondread.agent.planners.base import Proposition
 from secondread.kg.asked import Asked, Question
-from secondread.kg.questions import STUDY_CONTENTS
+from secondread.kg.questions import SIMILAR_CASES, STUDY_CONTENTS
 from secondread.schema.evidence import Polarity
 
 FILM_FREE = ("listing", "knowledge")
@@ -32,4 +32,4 @@ def _asked(one: Asked) -> Polarity:
 
 def needs_image(question: Question) -> bool:
     """Whether anything asked is about the image itself, or about the study it came with."""
-    return any(a.kind not in FILM_FREE or a.concept == STUDY_CONTENTS for a in question.asked)
+    return any(a.kind not in FILM_FREE or a.concept in (STUDY_CONTENTS, SIMILAR_CASES) for a in question.asked)

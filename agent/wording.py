@@ -16,6 +16,7 @@ from secondread.schema.evidence import (
     Passages,
     Polarity,
     QualityReport,
+    SimilarCases,
 )
 from secondread.tools.quality.answers import answers
 
@@ -117,7 +118,10 @@ def claims_of(
         _paths(main, maker)
     elif isinstance(main, Passages):
         for item in main.items:
-            maker.add(prop.concept, "present", item.text)
+            maker.add(prop.concept, "present", item.cited)
+    elif isinstance(main, SimilarCases):
+        for case in main.items[:MAX_PATHS]:
+            maker.add(prop.concept, "present", case.text)
     return maker.made
 
 

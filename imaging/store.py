@@ -17,6 +17,7 @@ from secondread.imaging.colour import of_source
 from secondread.imaging.content import bytes_key
 from secondread.imaging.coordinates import to_ancestor
 from secondread.imaging.derive import derived_info
+from secondread.imaging.identity.person import person
 from secondread.imaging.identity.vault import Vault
 from secondread.imaging.load import decode, load_plain, read_bytes
 from secondread.imaging.loaded import LoadedImage, with_statement
@@ -249,6 +250,10 @@ class ImageStore(Annotations):
         info = self._entry(image).info
         known = self._studies.get(info.place.study) if info.place is not None else None
         return known or alone(info)
+
+    def person(self, image: str, salt: str) -> str:
+        """Opaque key of whoever the image is of, see `imaging.identity.person.person`; empty when nobody is named."""
+        return person(self.vault.identity(image), salt) if self.vault.holds(image) else ""
 
     def info(self, image: str) -> ImageInfo:
         """What is known of an image besides its pixels.

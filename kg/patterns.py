@@ -100,6 +100,22 @@ LISTING = _any(
     r"\btell me what you (can|see)\b",
     r"\bshow (me )?(all|every|your) (measurements?|tools?|values?)\b",
 )
+_PICTURES = r"(images?|films?|cases?|radiographs?|x-?rays?|scans?|pictures?|patients|stud(y|ies)|examples?|volumes?)"
+SIMILAR = _any(
+    rf"\b(similar|comparable|resembling|alike|nearest|closest|look-?alike)\b.{{0,30}}\b{_PICTURES}\b",
+    rf"\b(find|show|search|retrieve|list|get|any|other|which)\b.{{0,40}}\b{_PICTURES}\b.{{0,30}}"
+    r"\b(similar|resembl\w+|alike|(look(s|ing)? )?like (this|these|that|it))\b",
+)
+"""The question asks for other images that look like this one."""
+LITERATURE = _any(
+    r"\b(literature|publications?|published|textbooks?|guidelines?|journal|peer.reviewed)\b",
+    (
+        r"\b(papers?|articles?|passages?|references?|citations?|sources?) (say|says|tell|state|recommend|about|on|for|"
+        r"that)\b"
+    ),
+    r"\b(find|search|cite|quote|look up|show)\b.{0,30}\b(papers?|articles?|passages?|references?|texts?)\b",
+)
+"""The question asks what texts say."""
 STUDY = _any(
     r"\b(what|which|how many|list|show|describe|name)\b.{0,40}\b(series|sequences|acquisitions|stacks)\b",
     (

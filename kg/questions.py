@@ -18,6 +18,8 @@ MAX_CLAUSE = 600
 MAX_CLAUSES = 40
 CAPABILITIES = "capabilities_tool"
 STUDY_CONTENTS = "study_contents_tool"
+SIMILAR_CASES = "similar_cases_tool"
+LITERATURE = "literature_tool"
 __all__ = ["Asked", "Choice", "Question", "parse"]
 
 
@@ -97,6 +99,10 @@ def _clause(clause: str, graph: Graph) -> _Read:
         return _Read([], reason="it asks for personal data, which is never read from an image")
     if say.THERAPY.search(low):
         return _Read([], reason="it asks for treatment or outlook, which this program does not give")
+    if say.SIMILAR.search(low):
+        return _Read([Asked(kind="listing", concept=SIMILAR_CASES)])
+    if say.LITERATURE.search(low):
+        return _Read([Asked(kind="listing", concept=LITERATURE)])
     if say.STUDY.search(low):
         return _Read([Asked(kind="listing", concept=STUDY_CONTENTS)])
     if say.LISTING.search(low):

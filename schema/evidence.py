@@ -216,6 +216,19 @@ class Passage(Record):
     text: str
     source: str
     licence: str = ""
+    id: str = ""
+    """Of a retrieved passage in its corpus; empty for facts about the program."""
+    title: str = ""
+    date: str = ""
+    corpus: str = ""
+    """Name and version of the corpus."""
+    ranks: dict[str, int] = Field(default_factory=dict)
+    """Search channel -> rank from 1."""
+
+    @property
+    def cited(self) -> str:
+        """The text with its source and id, as an answer quotes it."""
+        return f"{self.text.rstrip()} ({self.source}, {self.id})" if self.id else self.text
 
 
 class Passages(Record):
@@ -223,6 +236,34 @@ class Passages(Record):
 
     kind: Literal["passage"] = "passage"
     items: tuple[Passage, ...]
+
+
+class SimilarCase(Record):
+    """One image of a corpus that resembles the asked one, or that words describe."""
+
+    id: str
+    """Of the image in its corpus and in the image store."""
+    source: str
+    licence: str = ""
+    date: str = ""
+    corpus: str = ""
+    """Name and version of the corpus."""
+    labels: tuple[str, ...] = ()
+    """What its source says of it; never a finding on the asked image."""
+    modality: str = ""
+    similarity: float | None = None
+    """Cosine of the encoder's vectors, -1 to 1."""
+    ranks: dict[str, int] = Field(default_factory=dict)
+    """Search channel -> rank from 1."""
+    text: str
+    """The case in one sentence."""
+
+
+class SimilarCases(Record):
+    """Result of a search for images."""
+
+    kind: Literal["similar_case"] = "similar_case"
+    items: tuple[SimilarCase, ...]
 
 
 class DerivedImage(Record):
@@ -245,7 +286,15 @@ class ToolFailure(Record):
 
 
 Result = Annotated[
-    Measurements | Findings | Regions | QualityReport | GraphPaths | Passages | DerivedImage | ToolFailure,
+    Measurements
+    | Findings
+    | Regions
+    | QualityReport
+    | GraphPaths
+    | Passages
+    | SimilarCases
+    | DerivedImage
+    | ToolFailure,
     Field(discriminator="kind"),
 ]
 

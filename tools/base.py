@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from secondread.imaging.volume.volume import Volume
     from secondread.kg.graph import Graph
+    from secondread.tools.retrieve.library import Library
 
-EvidenceKind = Literal["measurement", "finding", "region", "quality", "graph_path", "passage", "image"]
+EvidenceKind = Literal[
+    "measurement", "finding", "region", "quality", "graph_path", "passage", "similar_case", "image"
+]
 
 
 DeviceKind = Literal["cpu", "cuda", "mps"]
@@ -176,6 +179,12 @@ class Context(Protocol):
 
     def graph(self) -> "Graph":
         """The knowledge graph."""
+
+    def library(self) -> "Library":
+        """The corpora that may be searched."""
+
+    def person(self, image: str, salt: str) -> str:
+        """Opaque key of the person on an image, empty when the header names none; see `imaging.identity.person`."""
 
     def cards(self) -> "Sequence[Card]":
         """Cards of every installed tool."""

@@ -18,6 +18,7 @@ from secondread.schema.evidence import (
     Passages,
     QualityReport,
     Regions,
+    SimilarCases,
 )
 from secondread.schema.region import Box
 
@@ -166,6 +167,9 @@ def facts(evidence: Evidence) -> list[Fact]:
     elif isinstance(result, Passages):
         found.append(Fact("count", evidence.tool, float(len(result.items)), "1"))
         found.extend(f for passage in result.items for f in _of_text(passage.text))
+    elif isinstance(result, SimilarCases):
+        found.append(Fact("count", evidence.tool, float(len(result.items)), "1"))
+        found.extend(Fact("value", evidence.tool, c.similarity, "1") for c in result.items if c.similarity is not None)
     return found
 
 
@@ -215,7 +219,9 @@ def told(evidence: Evidence) -> list[str]:
     elif isinstance(result, GraphPaths):
         found.extend(edge.text for path in result.paths for edge in path)
     elif isinstance(result, Passages):
-        found.extend(p.text for p in result.items)
+        found.extend(t for p in result.items for t in dict.fromkeys((p.cited, p.text)))
+    elif isinstance(result, SimilarCases):
+        found.extend(case.text for case in result.items)
     elif result.kind == "tool_failure":
         found.extend((result.message, result.hint))
     return found

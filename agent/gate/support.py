@@ -12,8 +12,8 @@ from secondread.schema.evidence import Evidence, Findings
 if TYPE_CHECKING:
     from secondread.kg.graph import Graph
 
-KNOWLEDGE = ("graph_path", "passage")
-"""Kinds of evidence that are about no image and establish nothing in one."""
+KNOWLEDGE = ("graph_path", "passage", "similar_case")
+"""Kinds of evidence that establish nothing in the asked image: general knowledge, and other images."""
 PROBABILITY_TOLERANCE = 0.005
 
 
@@ -55,7 +55,7 @@ def evidence_violations(
 def _about(claim: Claim, cited: Sequence[Evidence]) -> bool:
     if claim.concept in established(cited) or any(claim.concept == e.tool for e in cited):
         return True
-    if any(e.kind == "passage" for e in cited) and knowledge_only(cited):
+    if any(e.kind in ("passage", "similar_case") for e in cited) and knowledge_only(cited):
         return True
     return claim.polarity == "uncertain" and any(e.kind in ("tool_failure", *KNOWLEDGE) for e in cited)
 

@@ -1,6 +1,7 @@
 """The planner without a language model: a pure function of the planner's view and the graph."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from secondread.agent.judging.closer_look import crop_scale
 from secondread.agent.planners.base import Critique, Move, PlannerView, Proposition, Sentence
@@ -9,6 +10,9 @@ from secondread.kg.graph import Graph, core_graph
 from secondread.schema.answer import Claim
 from secondread.schema.evidence import DerivedImage
 from secondread.tools.base import Card
+
+ASKED_AS = {"literature": "query", "find_images": "text"}
+"""Tools that are given the question itself, and the field of their request that takes it."""
 
 
 class ProtocolPlanner:
@@ -61,7 +65,9 @@ class ProtocolPlanner:
         card = offered.get(name)
         if card is None:
             return []
-        args = {"image": view.images[0].ref.id} if card.image != "none" and view.images else {}
+        args: dict[str, Any] = {"image": view.images[0].ref.id} if card.image != "none" and view.images else {}
+        if name in ASKED_AS:
+            args[ASKED_AS[name]] = view.question
         return [Move(action="call", tool=name, args=args, why=f"establishes {prop.concept}", serves=(prop.id,))]
 
     def _facts(self, prop: Proposition, offered: dict[str, Card], view: PlannerView) -> list[Move]:

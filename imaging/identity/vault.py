@@ -63,6 +63,10 @@ class Vault:
                 raise StoreError(f"No identity is held for {image}.")
             return self._held[image]
 
+    def holds(self, image: str) -> bool:
+        """Whether an identity is held for an image."""
+        return image in self._held
+
     def forget(self, image: str) -> None:
         """Drop the identity of an image, if one is held."""
         with self._lock:

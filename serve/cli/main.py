@@ -19,6 +19,7 @@ COMMANDS = {
     "batch": "ask the same questions about every image of a folder",
     "tools": "list the expert tools, or show the card of one",
     "kg": "look into the knowledge graph",
+    "index": "build, search and change corpora of images and texts",
     "deidentify": "write a cleaned copy of DICOM files",
     "replay": "re-execute a recorded run and compare",
     "mcp": "serve the agent and its tools to an MCP client over stdio",

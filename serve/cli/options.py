@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secondread.schema.errors import UsageError
@@ -80,6 +81,10 @@ def add_agent_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--send-pixels", action="store_true", default=None, help="let a remote planner see pixels, not only findings"
     )
+    group.add_argument(
+        "--corpus", action="append", type=Path, metavar="FOLDER", dest="corpora",
+        help="corpus that retrieval tools search; may be given more than once",
+    )  # fmt: skip
     group.add_argument("--no-cache", action="store_true", help="neither use nor keep results of earlier runs on disk")
     group.add_argument(
         "--no-rethink", dest="rethink", action="store_false", default=None, help="no second look (for experiments)"
@@ -103,6 +108,7 @@ def settings_of(args: argparse.Namespace) -> "Settings":
         offline=args.offline,
         send_pixels=args.send_pixels,
         rethink=args.rethink,
+        corpora=tuple(args.corpora) if getattr(args, "corpora", None) else None,
     )
     return settings.model_copy(update={"cache_dir": None}) if args.no_cache else settings
 

@@ -4,6 +4,7 @@ Tools that read neither a chest film nor the kit's drawings get an image of the 
 that is not there. A new tool that needs an image of its own gets a line in `FOLDERS`.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,26 @@ DEFAULTS: dict[str, Callable[[Any, str | None], Mapping[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def runtime() -> Iterator[Runtime]:
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Films of nobody with a label, for the tools that search."""
+    from PIL import Image
+
+    from secondread.evals.phantom import generate
+    from secondread.tools.retrieve.build import ingest
+
+    folder, out = tmp_path_factory.mktemp("films"), tmp_path_factory.mktemp("corpus")
+    for seed in range(6):
+        Image.fromarray((generate(seed).grey * 255).astype(np.uint8)).save(folder / f"{seed}.png")
+    lines = [json.dumps({"image": f"{seed}.png", "labels": ["Pleural effusion"]}) for seed in range(6)]
+    (folder / "films.jsonl").write_text("\n".join(lines))
+    ingest(folder / "films.jsonl", out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def runtime(corpus: Path) -> Iterator[Runtime]:
     """Shared, so that what several tools need runs once."""
-    made = Runtime()
+    made = Runtime(corpora=(corpus,))
     yield made
     made.close()
 

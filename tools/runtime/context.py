@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from secondread.imaging.store import ImageStore
     from secondread.imaging.volume.volume import Volume
     from secondread.kg.graph import Graph
+    from secondread.tools.retrieve.library import Library
 
 
 class RunContext:
@@ -35,9 +36,11 @@ class RunContext:
         catalogue: Catalogue,
         ledger: Mapping[str, Evidence],
         devices: Devices | None = None,
+        library: "Library | None" = None,
     ) -> None:
         self._store, self._pool, self._catalogue, self._ledger = store, pool, catalogue, ledger
         self._devices = devices or Devices("cpu")
+        self._library = library
         self._used: dict[str, Any] = {}
 
     def info(self, image: str) -> ImageInfo:
@@ -118,6 +121,18 @@ class RunContext:
         from secondread.kg.graph import core_graph
 
         return core_graph()
+
+    def library(self) -> "Library":
+        """See `Context.library`."""
+        from secondread.tools.retrieve.library import Library
+
+        if self._library is None:
+            self._library = Library()
+        return self._library
+
+    def person(self, image: str, salt: str) -> str:
+        """See `Context.person`."""
+        return self._store.person(image, salt)
 
     def cards(self) -> Sequence[Card]:
         """See `Context.cards`."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from secondread.imaging.volume.volume import Volume
     from secondread.kg.graph import Graph
+    from secondread.tools.retrieve.library import Library
 
 
 class Link:
@@ -157,6 +158,16 @@ class RemoteContext:
         from secondread.kg.graph import core_graph
 
         return core_graph()
+
+    def library(self) -> "Library":
+        """See `Context.library`: corpora of the user stay in the parent; the child has the passages that ship."""
+        from secondread.tools.retrieve.library import Library
+
+        return Library()
+
+    def person(self, image: str, salt: str) -> str:
+        """See `Context.person`."""
+        return str(self._link.ask("person", [image, salt])[0])
 
     def cards(self) -> Sequence[Card]:
         """See `Context.cards`."""

@@ -16,6 +16,7 @@ from secondread.schema.record import short_hash
 from secondread.tools.base import Card, Tool
 from secondread.tools.catalogue import Catalogue, catalogue
 from secondread.tools.licences import notice
+from secondread.tools.retrieve.library import Library
 from secondread.tools.runtime.cache import DiskResults, ResultCache
 from secondread.tools.runtime.calls import Call, PlannedCall, plan, weights_hash
 from secondread.tools.runtime.context import RunContext
@@ -60,6 +61,7 @@ class Runtime:
         cache_mb: Size of that folder.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         threads: Of torch's operators, set once per process; None leaves torch's own choice.
+        corpora: Folders of the corpora that retrieval tools search, besides the passages that ship.
 
     Raises:
         UsageError: A device was named that this machine does not have.
@@ -78,12 +80,14 @@ class Runtime:
         cache_mb: int = 512,
         device: str = "auto",
         threads: int | None = None,
+        corpora: Sequence[Path] = (),
     ) -> None:
         if store is None:
             from secondread.imaging.store import ImageStore
 
             store = ImageStore(byte_budget=pixel_budget_mb * MEGABYTE)
         self.store = store
+        self.library = Library(corpora)
         self.catalogue = tools if tools is not None else catalogue()
         self.devices = Devices(device)
         self._threads = threads
@@ -119,7 +123,7 @@ class Runtime:
 
     def context(self, ledger: Mapping[str, Evidence]) -> RunContext:
         """What a tool gets while it runs; to be closed."""
-        return RunContext(self.store, self.pool, self.catalogue, ledger, self.devices)
+        return RunContext(self.store, self.pool, self.catalogue, ledger, self.devices, self.library)
 
     async def run(
         self,

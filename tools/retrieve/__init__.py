@@ -1,0 +1,1 @@
+"""Retrieval: corpora of images and passages, encoders, indices, and the tools that search them."""

@@ -1,0 +1,1 @@
+"""A corpus on disk: items, vectors, words; built from files and searched by the retriever."""

@@ -1,0 +1,1 @@
+"""Encoders behind one registry: images or texts to unit vectors."""

@@ -1,0 +1,1 @@
+"""Vector indices chosen by size, with exact re-ranking from the stored vectors."""

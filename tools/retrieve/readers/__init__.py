@@ -1,0 +1,1 @@
+"""Files of every kind a corpus takes, read one by one into items."""

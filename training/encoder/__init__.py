@@ -1,0 +1,1 @@
+"""Recipe of the embedded image encoder: the projection of trunk features."""
