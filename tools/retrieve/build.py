@@ -1,7 +1,7 @@
 """Files into a corpus: read, embed in batches, link to concepts, index; resumable and file by file isolated."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.schema.errors import InputError, SecondReadError
+from secondread.tools.retrieve.ahead import Drafts, ahead
 from secondread.tools.retrieve.corpus.corpus import Corpus
 from secondread.tools.retrieve.encoders.base import DEFAULT_IMAGES, Encoder, encoder, unit
 from secondread.tools.retrieve.index.vector_index import IndexCard, build
-from secondread.tools.retrieve.readers.draft import Defaults, Draft
+from secondread.tools.retrieve.readers.draft import Defaults, Draft, Pictures
 from secondread.tools.retrieve.readers.walk import Source, sources
 from secondread.tools.retrieve.records import IMAGE_KINDS, Item
 
@@ -22,6 +23,8 @@ BATCH = 64
 """Items that are embedded and written together."""
 MAX_PROBLEMS = 1000
 Progress = Callable[[int, str], None]
+Embedded = tuple[str, NDArray[np.float32] | None] | str
+"""Space and vector of an item, or what is wrong with it."""
 
 
 @dataclass
@@ -93,13 +96,17 @@ def ingest(
         defaults = Defaults(source or root.name, licence, date, corpus.meta("salt"), modality)
         buffer = _Buffer(corpus, spaces, report, progress)
         seen: set[str] = set()
-        for one in sources(root, defaults, lambda what: report.problem(str(root), what)):
-            file = str(one.path)
-            seen.add(file)
-            if corpus.stamp(file) == one.stamp:
-                report.kept += 1
-                continue
-            buffer.take(one)
+
+        def fresh() -> Iterator[Source]:
+            for one in sources(root, defaults, lambda what: report.problem(str(root), what)):
+                seen.add(str(one.path))
+                if corpus.stamp(str(one.path)) == one.stamp:
+                    report.kept += 1
+                else:
+                    yield one
+
+        for one, drafts in ahead(fresh()):
+            buffer.take(one, drafts)
         buffer.flush()
         if prune:
             for file in set(corpus.files()) - seen:
@@ -119,14 +126,14 @@ class _Buffer:
         self._waiting: list[tuple[Draft, str]] = []
         self._ended: list[tuple[str, str, str]] = []
 
-    def take(self, one: Source) -> None:
+    def take(self, one: Source, drafts: Drafts) -> None:
         """Read one file; what is wrong with it is said and stays with it."""
         file = str(one.path)
         if self.corpus.stamp(file):
             self.corpus.forget_file(file)  # it has changed
         problem = ""
         try:
-            for draft in one.read(partial(self.report.problem, file)):
+            for draft in drafts(partial(self.report.problem, file)):
                 self._waiting.append((draft, file))
                 if len(self._waiting) >= BATCH:
                     self.flush()
@@ -139,16 +146,15 @@ class _Buffer:
 
     def flush(self) -> None:
         """Embed and store what waits; an item that cannot be embedded is left out and said."""
+        fresh = [
+            (d, f) for d, f in self._waiting if not self.corpus.holds(d.item, f)
+        ]  # the others: a build was cut off
         members: list[tuple[Item, str, str, NDArray[np.float32] | None]] = []
-        for draft, file in self._waiting:
-            if self.corpus.holds(draft.item, file):
-                continue  # written by a build that was cut off in this file
-            try:
-                members.append((draft.item, file, *self.spaces.embed(draft)))
-            except SecondReadError as error:
-                self.report.problem(file, f"{draft.item.id}: {error}")
-            except Exception as error:  # a decoder may fail in any way; the item is isolated and listed
-                self.report.problem(file, f"{draft.item.id}: {type(error).__name__}")
+        for (draft, file), made in zip(fresh, self.spaces.embed([d for d, _ in fresh]), strict=True):
+            if isinstance(made, str):
+                self.report.problem(file, f"{draft.item.id}: {made}")
+            else:
+                members.append((draft.item, file, *made))
         for space in sorted({m[2] for m in members}):
             part = [m for m in members if m[2] == space]
             items = [m[0] for m in part]
@@ -197,18 +203,63 @@ class _Spaces:
             self._open[kind] = made
         return self._open[kind]
 
-    def embed(self, draft: Draft) -> tuple[str, NDArray[np.float32] | None]:
-        """Space and unit vector of a draft; an empty space when no encoder takes it."""
-        if draft.pictures is not None:
-            made = self.encoder("image")
-            if made is None:
-                return "", None
-            parts = made.embed_images(draft.pictures())
-            return "image", unit(parts.mean(0, keepdims=True))[0] if len(parts) > 1 else parts[0]
-        words = self.encoder("text") if draft.item.text else None
-        if words is None:
-            return "", None
-        return "text", words.embed_texts([f"{draft.item.title}. {draft.item.text}"])[0]
+    def embed(self, drafts: Sequence[Draft]) -> list[Embedded]:
+        """Space and unit vector of each draft, an empty space when no encoder takes it, or why it has none.
+
+        Pictures of all drafts go through the encoder together: one at a time they would be several times slower, since
+        the thread pools of two libraries take turns.
+        """
+        made: list[Embedded] = [("", None)] * len(drafts)
+        pictured: list[tuple[int, int]] = []
+        pictures: Pictures = []
+        worded: list[int] = []
+        for number, draft in enumerate(drafts):
+            try:
+                if draft.pictures is not None and self.encoder("image") is not None:
+                    shown = draft.pictures()
+                    pictured.append((number, len(shown)))
+                    pictures += shown
+                elif draft.pictures is None and draft.item.text and self.encoder("text") is not None:
+                    worded.append(number)
+            except SecondReadError as error:
+                made[number] = str(error)
+            except Exception as error:  # a decoder may fail in any way; the item is isolated and listed
+                made[number] = type(error).__name__
+        if pictures:
+            vectors = self._images(pictures)
+            start = 0
+            for number, count in pictured:
+                part = vectors[start : start + count]
+                start += count
+                bad = next((v for v in part if isinstance(v, str)), None)
+                made[number] = bad if bad is not None else ("image", _mean([v for v in part if not isinstance(v, str)]))
+        words = self.encoder("text") if worded else None
+        if words is not None:
+            texts = [f"{drafts[n].item.title}. {drafts[n].item.text}" for n in worded]
+            for number, vector in zip(worded, words.embed_texts(texts), strict=True):
+                made[number] = ("text", vector)
+        return made
+
+    def _images(self, pictures: Pictures) -> "list[NDArray[np.float32] | str]":
+        """Vectors of pictures; when one of them breaks the batch, each alone."""
+        held = self.encoder("image")
+        assert held is not None
+        try:
+            return list(held.embed_images(pictures))
+        except Exception:
+            return [self._image(held, picture) for picture in pictures]
+
+    @staticmethod
+    def _image(held: Encoder, picture: NDArray[np.uint8]) -> "NDArray[np.float32] | str":
+        try:
+            return held.embed_images([picture])[0]
+        except Exception as error:
+            return f"it cannot be embedded: {type(error).__name__}"
+
+
+def _mean(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """One vector for several pictures: that of their mean."""
+    return vectors[0] if len(vectors) == 1 else unit(np.stack(vectors).mean(0, keepdims=True))[0]
 
 
 def concepts_of(item: Item) -> list[str]:

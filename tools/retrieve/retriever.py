@@ -20,6 +20,10 @@ from secondread.tools.retrieve.records import IMAGE_KINDS, TEXT_KINDS, Found, Hi
 if TYPE_CHECKING:
     from secondread.kg.graph import Graph
 
+CHANNELS = ("dense", "words", "concepts", "graph")
+WEIGHTS = {"dense": 1.0, "words": 1.0, "concepts": 0.02, "graph": 0.005}
+"""Weights of the channels in the fusion; concepts and graph order what words leave nearly level. Chosen on the half of
+the topics that `evals.passages --choose` prints."""
 POOL = 50
 """Candidates of each channel that go into the fusion."""
 MAX_K = 100
@@ -78,6 +82,7 @@ class Retriever:
         channels: Sequence[str] | None = None,
         not_patients: Sequence[str] = (),
         cut: bool = True,
+        floor: bool = True,
     ) -> Found:
         """Passages and reports that answer a query.
 
@@ -88,6 +93,7 @@ class Retriever:
             channels: Of `dense`, `words`, `concepts`, `graph`; None: all that the corpus has.
             not_patients: Opaque keys of people whose reports are left out.
             cut: Stop where the ranking falls off; False gives k hits when there are as many above the floor.
+            floor: Leave out passages that hold too little of the query, see `COVERED`.
 
         Raises:
             UsageError: `k` is out of range, or a channel is unknown.
@@ -95,8 +101,8 @@ class Retriever:
         """
         info = self.corpus.info()
         _check_k(k)
-        wanted = tuple(channels) if channels is not None else ("dense", "words", "concepts", "graph")
-        unknown = sorted(set(wanted) - {"dense", "words", "concepts", "graph"})
+        wanted = tuple(channels) if channels is not None else CHANNELS
+        unknown = sorted(set(wanted) - set(CHANNELS))
         if unknown:
             raise UsageError(f"There is no channel {unknown[0]!r}.")
         words = terms(query)
@@ -113,13 +119,15 @@ class Retriever:
         if "dense" in wanted and info.text_encoder and words:
             similar = self._dense_texts(query, allowed)
             rankings["dense"] = list(similar)
-        ranked = fused({c: r[:POOL] for c, r in rankings.items() if r})
+        ranked = fused({c: r[:POOL] for c, r in rankings.items() if r}, WEIGHTS)
         if not ranked:
             return Found(hits=(), corpus=info, note="nothing in the corpus matches the question")
         items = self.corpus.rows([row for row, _ in ranked[: 4 * POOL]])
         asked = self._asked(query, words, info.items)
         relevant = [
-            (row, score) for row, score in ranked if row in items and self._covers(asked, items[row]) >= COVERED
+            (row, score)
+            for row, score in ranked
+            if row in items and (not floor or self._covers(asked, items[row]) >= COVERED)
         ]
         if not relevant:
             return Found(hits=(), corpus=info, below_floor=True, note="nothing in the corpus is close to the question")

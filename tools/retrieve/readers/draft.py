@@ -24,6 +24,16 @@ class Draft:
     item: Item
     pictures: Callable[[], Pictures] | None = None
 
+    def ready(self) -> "Draft":
+        """The same draft with its pixels in memory; what fails on the way fails again when they are asked for."""
+        if self.pictures is None:
+            return self
+        try:
+            held = self.pictures()
+        except Exception:
+            return self
+        return Draft(self.item, lambda: held)
+
 
 @dataclass(frozen=True)
 class Defaults:

@@ -26,11 +26,13 @@ class Source:
         path: The file.
         stamp: Size and time of change: a file whose stamp is known is not read again.
         read: Yields its items.
+        single: It is one item, small enough to be held while others are worked on.
     """
 
     path: Path
     stamp: str
     read: Read
+    single: bool = False
 
 
 def sources(root: Path, defaults: Defaults, report: lines.Report) -> Iterator[Source]:
@@ -67,7 +69,7 @@ def sources(root: Path, defaults: Defaults, report: lines.Report) -> Iterator[So
 
 def _source(path: Path, read: Read) -> Source:
     held = path.stat()
-    return Source(path, f"{held.st_size} {held.st_mtime_ns}", read)
+    return Source(path, f"{held.st_size} {held.st_mtime_ns}", read, single=path.suffix.lower() in IMAGES)
 
 
 def _reader(path: Path, defaults: Defaults) -> Read | None:
