@@ -212,8 +212,8 @@ def _marked(prop: Proposition, main: Measurements, maker: _Maker, graph: Graph) 
     """Where counted or outlined structures lie."""
     name = name_of(prop.concept, graph)
     for one in main.counted:
-        if one.concept == prop.concept:
-            number = main.get(one.measurement, None if one.measurement != "structure_area" else one.concept)
+        if one.concept == prop.concept and one.measurement != "structure_area":
+            number = main.get(one.measurement)
             if number is not None and number.value is not None:
                 maker.add(one.measurement, "present", measured_text(number, graph), method=_interval_method(number))
             return
