@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PAIRS = ("image_left", "image_right")
 """Suffixes of the two landmarks that end a horizontal distance."""
 
+SHOWN_AS_MADE = ("zoom", "window", "contrast", "mark")
+"""Actions whose picture is the image they made, not where it lies in its parent."""
+
 
 def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -> Any:
     """Draw evidence on its image.
@@ -55,6 +58,12 @@ def paint(evidence: Evidence, ledger: Sequence[Evidence], store: "ImageStore") -
         points = [p.model_copy(update={"name": ""}) if p.name.endswith(PAIRS) else p for p in seen.values()]
     elif isinstance(result, Findings):
         boxes = [f.region for f in result.items if f.region is not None]
+    elif isinstance(result, DerivedImage) and evidence.tool in SHOWN_AS_MADE:
+        return overlay(
+            store.pixels(result.image),
+            caption=f"{evidence.id}: {evidence.summary}",
+            spacing=store.info(result.image).spacing,
+        )
     elif isinstance(result, DerivedImage) and result.box is not None:
         boxes = [result.box]
     info = store.info(evidence.image)

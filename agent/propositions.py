@@ -7,6 +7,8 @@ from secondread.schema.evidence import Polarity
 
 FILM_FREE = ("listing", "knowledge")
 """Kinds that are answered without looking at an image."""
+ABOUT_IMAGE = (STUDY_CONTENTS, SIMILAR_CASES, "zoom_tool", "window_tool", "contrast_tool")
+"""Tools asked for by name that take an image all the same."""
 
 
 def propositions(question: Question) -> list[Proposition]:
@@ -32,4 +34,4 @@ def _asked(one: Asked) -> Polarity:
 
 def needs_image(question: Question) -> bool:
     """Whether anything asked is about the image itself, or about the study it came with."""
-    return any(a.kind not in FILM_FREE or a.concept in (STUDY_CONTENTS, SIMILAR_CASES) for a in question.asked)
+    return any(a.kind not in FILM_FREE or a.concept in ABOUT_IMAGE for a in question.asked)

@@ -8,6 +8,7 @@ from secondread.agent.planners.base import Proposition
 from secondread.kg.graph import Graph
 from secondread.schema.answer import Claim
 from secondread.schema.evidence import (
+    DerivedImage,
     Evidence,
     Findings,
     GraphPaths,
@@ -119,10 +120,22 @@ def claims_of(
     elif isinstance(main, Passages):
         for item in main.items:
             maker.add(prop.concept, "present", item.cited)
+    elif isinstance(main, DerivedImage):
+        maker.add(prop.concept, "present", _shown(prop, ledger[judged.evidence[0]], main, graph))
     elif isinstance(main, SimilarCases):
         for case in main.items[:MAX_PATHS]:
             maker.add(prop.concept, "present", case.text)
     return maker.made
+
+
+def _shown(prop: Proposition, item: Evidence, made: DerivedImage, graph: Graph) -> str:
+    """How an image is shown otherwise."""
+    text = f"Shown by the {name_of(prop.concept, graph)}"
+    if made.box is None or prop.structure is None:
+        return f"{text}, see the picture of {item.id}"
+    b = made.box
+    columns, rows = f"{b.x0 + 0.5:.0f} to {b.x1 - 0.5:.0f}", f"{b.y0 + 0.5:.0f} to {b.y1 - 0.5:.0f}"
+    return f"{text}, columns {columns} and rows {rows}: the {name_of(prop.structure, graph)}"
 
 
 def _measured(prop: Proposition, judged: Judgement, maker: _Maker, graph: Graph) -> None:

@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +16,14 @@ from secondread.imaging.colour import of_source
 from secondread.imaging.content import bytes_key
 from secondread.imaging.coordinates import to_ancestor
 from secondread.imaging.derive import derived_info
+from secondread.imaging.entry import Entry
 from secondread.imaging.identity.person import person
 from secondread.imaging.identity.vault import Vault
 from secondread.imaging.load import decode, load_plain, read_bytes
 from secondread.imaging.loaded import LoadedImage, with_statement
 from secondread.imaging.origin import FromBytes, FromFile, FromParent, FromStudy, FromVolume, Origin, file_stamp
 from secondread.imaging.pixel_cache import PixelCache
+from secondread.imaging.regrade import FromRegrade, Regrade, regraded_info
 from secondread.schema.errors import InputError, StoreError
 from secondread.schema.image import CropTransform, ImageInfo, ImageRef
 from secondread.schema.record import short_hash
@@ -34,22 +35,6 @@ if TYPE_CHECKING:
     from secondread.imaging.volume.volume import Volume
 
 DEFAULT_BUDGET = 1 << 30
-
-
-@dataclass
-class _Entry:
-    info: ImageInfo
-    plain: ImageInfo
-    """As read, before anything the caller stated."""
-    origin: Origin | None = None
-    """None: the pixels exist nowhere else and are never evicted."""
-    volume: "Volume | None" = None
-    """Set when the id stands for a volume, or for a slice of one."""
-    rgb: NDArray[np.uint8] | None = None
-    """Of a colour image given as an array."""
-    path: str | None = None
-    """Of a volume: the file, or the first file of the series, as typed."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class ImageStore(Annotations):
@@ -64,7 +49,7 @@ class ImageStore(Annotations):
         self.decodes = 0
         """How often a source was decoded, for tests and benchmarks."""
         super().__init__()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._pixels = PixelCache(byte_budget)
         self._studies: dict[str, StudyInfo] = {}
         self._known: dict[str, str] = {}
@@ -173,7 +158,7 @@ class ImageStore(Annotations):
             }
         )
         with self._lock:
-            self._entries.setdefault(known.id, _Entry(info, info, volume=volume, path=path)).info = info
+            self._entries.setdefault(known.id, Entry(info, info, volume=volume, path=path)).info = info
         if volume.identity is not None:
             self.vault.put(known.id, volume.identity)
         return info
@@ -198,7 +183,7 @@ class ImageStore(Annotations):
             info = info.model_copy(update={"ref": info.ref.model_copy(update={"id": name})})
         origin = FromVolume(held, plane, index0, window)
         with self._lock:
-            self._entries.setdefault(info.ref.id, _Entry(info, info, origin, held))
+            self._entries.setdefault(info.ref.id, Entry(info, info, origin, held))
         return info
 
     def volume(self, image: str) -> "Volume":
@@ -355,8 +340,22 @@ class ImageStore(Annotations):
                 partial(self.values, image),
                 partial(self.colour, image),
             )
-            known = self._entries.setdefault(info.ref.id, _Entry(info, plain, origin))
+            known = self._entries.setdefault(info.ref.id, Entry(info, plain, origin))
             known.info = info  # what is stated of the parent may have changed since
+        return info.ref
+
+    def regrade(self, image: str, how: Regrade) -> ImageRef:
+        """Register an image shown otherwise: another window or contrast, or marks drawn in.
+
+        Raises:
+            StoreError: Unknown image.
+            InputError: As `imaging.regrade.regraded_info`.
+        """
+        entry = self._entry(image)
+        info, plain = regraded_info(entry.info, how), regraded_info(entry.plain, how)
+        origin = FromRegrade(how, partial(self.pixels, image), partial(self.values, image))
+        with self._lock:
+            self._entries.setdefault(info.ref.id, Entry(info, plain, origin)).info = info
         return info.ref
 
     def to_ancestor(self, image: str, grid: str) -> CropTransform:
@@ -442,7 +441,7 @@ class ImageStore(Annotations):
         with self._lock:
             old = self._entries.get(image)
             if old is None:
-                self._entries[image] = _Entry(info, loaded.info, origin)
+                self._entries[image] = Entry(info, loaded.info, origin)
             else:
                 old.info, old.plain = info, loaded.info
                 old.origin = origin or old.origin
@@ -459,7 +458,7 @@ class ImageStore(Annotations):
             entry.info = with_statement(entry.plain, view, age)
             return entry.info
 
-    def _entry(self, image: str) -> _Entry:
+    def _entry(self, image: str) -> Entry:
         with self._lock:
             entry = self._entries.get(image)
         if entry is None:
@@ -472,11 +471,11 @@ class ImageStore(Annotations):
             chain.append(self._entry(parent).info.ref)
         return chain
 
-    def _again(self, entry: _Entry) -> NDArray[np.float32]:
+    def _again(self, entry: Entry) -> NDArray[np.float32]:
         """Pixels that are not in memory."""
         if entry.origin is None:
             raise StoreError("The pixels of this image are no longer held.", hint="Add it again.")
-        if not isinstance(entry.origin, FromParent | FromVolume):
+        if not isinstance(entry.origin, FromParent | FromRegrade | FromVolume):
             with self._lock:
                 self.decodes += 1
         return entry.origin.grey()

@@ -116,6 +116,22 @@ LITERATURE = _any(
     r"\b(find|search|cite|quote|look up|show)\b.{0,30}\b(papers?|articles?|passages?|references?|texts?)\b",
 )
 """The question asks what texts say."""
+ZOOM = _any(
+    r"^(now |then |next )?(zoom|magnify|enlarge)\b(?! heart)",
+    r"\bzoom(ed)? (in|view|on|into)\b",
+    r"\b(a )?close-?up (of|view)\b",
+    r"\bshow (me )?(the |a )?.{0,40}\b(closer|larger|bigger|magnified|enlarged view)\b",
+)
+WINDOW = _any(
+    r"\b(lungs?|mediastin\w+|abdom\w+|liver|bone|bony|brain|subdural|stroke|spin[ea]l?|soft.tissue) window\b",
+    r"\bwindow (for|of) (the )?(lungs?|mediastinum|abdomen|liver|bones?|brain|spine)\b",
+    r"\bwindow\b.{0,30}\b(centre|center|level|width)\b",
+)
+CONTRAST = _any(
+    r"\b(increase|enhance|improve|more|better|stretch|boost|equali[sz]e|adjust|raise)\b.{0,25}\bcontrast\b"
+    r"(?! (agent|medi))"
+)
+"""The question asks to show the image otherwise."""
 STUDY = _any(
     r"\b(what|which|how many|list|show|describe|name)\b.{0,40}\b(series|sequences|acquisitions|stacks)\b",
     (

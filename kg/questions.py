@@ -78,6 +78,19 @@ def parse(question: str, graph: Graph, choices: Sequence[str] | None = None) -> 
     )
 
 
+def _action(low: str, clause: str, graph: Graph) -> Asked | None:
+    """What is to be shown otherwise, and of which structure; None when nothing is."""
+    if say.WINDOW.search(low):
+        return Asked(kind="listing", concept="window_tool")
+    if say.CONTRAST.search(low):
+        return Asked(kind="listing", concept="contrast_tool")
+    if say.ZOOM.search(low):
+        places = [m.concept for m in mentions(clause, graph) if graph.concept(m.concept).kind == "anatomy"]
+        if places:
+            return Asked(kind="listing", concept="zoom_tool", structure=places[0])
+    return None
+
+
 def _as_finding(one: Asked, graph: Graph) -> Asked:
     """A number asked for with choices "normal" and "enlarged" is a question of the finding that it decides."""
     if graph.concept(one.concept).kind != "measurement":
@@ -103,6 +116,9 @@ def _clause(clause: str, graph: Graph) -> _Read:
         return _Read([Asked(kind="listing", concept=SIMILAR_CASES)])
     if say.LITERATURE.search(low):
         return _Read([Asked(kind="listing", concept=LITERATURE)])
+    action = _action(low, clause, graph)
+    if action is not None:
+        return _Read([action])
     if say.STUDY.search(low):
         return _Read([Asked(kind="listing", concept=STUDY_CONTENTS)])
     if say.LISTING.search(low):

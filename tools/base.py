@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from secondread.imaging.regrade import Regrade
     from secondread.imaging.volume.volume import Volume
     from secondread.kg.graph import Graph
     from secondread.tools.retrieve.library import Library
 
-EvidenceKind = Literal[
-    "measurement", "finding", "region", "quality", "graph_path", "passage", "similar_case", "image"
-]
+EvidenceKind = Literal["measurement", "finding", "region", "quality", "graph_path", "passage", "similar_case", "image"]
 
 
 DeviceKind = Literal["cpu", "cuda", "mps"]
@@ -170,6 +169,9 @@ class Context(Protocol):
 
     def derive(self, image: str, box: Box, *, scale: float = 1.0) -> ImageRef:
         """Register a crop of an image, enlarged `scale` times; its regions resolve to the parent grid."""
+
+    def regrade(self, image: str, how: "Regrade") -> ImageRef:
+        """Register an image shown in another window or contrast, or with marks; it lies on its parent one to one."""
 
     def model(self, tool: str) -> Any:
         """The loaded model of a tool, from the pool, on `device(tool)`; it stays in memory until the batch is done."""

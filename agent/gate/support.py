@@ -55,6 +55,8 @@ def evidence_violations(
 def _about(claim: Claim, cited: Sequence[Evidence]) -> bool:
     if claim.concept in established(cited) or any(claim.concept == e.tool for e in cited):
         return True
+    if any(e.kind == "image" and claim.concept == f"{e.tool}_tool" for e in cited):
+        return True
     if any(e.kind in ("passage", "similar_case") for e in cited) and knowledge_only(cited):
         return True
     return claim.polarity == "uncertain" and any(e.kind in ("tool_failure", *KNOWLEDGE) for e in cited)

@@ -4,6 +4,7 @@ from secondread.agent.judging.film import judge_guard, judge_quality
 from secondread.agent.judging.heart_size import ENLARGED, judge_heart_size
 from secondread.agent.judging.judgement import Judgement, failure_of, last_on
 from secondread.agent.judging.numbers import judge_comparison, judge_value
+from secondread.agent.planners.actions import found_by
 from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.run import Run
 from secondread.agent.state import LoopState
@@ -17,7 +18,11 @@ GUARD_TOOL = "chest_film_guard"
 def judge(prop: Proposition, state: LoopState, ledger: dict[str, Evidence], run: Run) -> Judgement:
     """What the ledger says of one proposition now."""
     if prop.kind == "listing":
-        return _told_by(prop, run.graph.concept(prop.concept).tool or "capabilities", ledger)
+        told = _told_by(prop, run.graph.concept(prop.concept).tool or "capabilities", ledger)
+        where = found_by(prop.structure, ledger.values()) if prop.structure is not None else None
+        if told.outcome == "told" and where is not None:
+            return told.model_copy(update={"evidence": (*told.evidence, where[0].id)})
+        return told
     if prop.kind == "knowledge":
         return _told_by(prop, "graph_facts", ledger)
     if not state["images"]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from secondread.agent.judging.closer_look import crop_scale
+from secondread.agent.planners.actions import ACTIONS, action_moves
 from secondread.agent.planners.base import Critique, Move, PlannerView, Proposition, Sentence
 from secondread.agent.serving import serving
 from secondread.kg.graph import Graph, core_graph
@@ -52,7 +53,10 @@ class ProtocolPlanner:
     def _for(self, prop: Proposition, view: PlannerView) -> list[Move]:
         offered = {c.name: c for c in view.cards}
         if prop.kind == "listing":
-            return self._call(self.graph.concept(prop.concept).tool or "capabilities", prop, view, offered)
+            name = self.graph.concept(prop.concept).tool or "capabilities"
+            if name in ACTIONS:
+                return action_moves(name, prop, view, offered, self.graph)
+            return self._call(name, prop, view, offered)
         if prop.kind == "knowledge":
             return self._facts(prop, offered, view)
         names = serving(prop.concept, view.cards, self.graph, limits=prop.kind == "presence", structure=prop.structure)

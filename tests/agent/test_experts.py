@@ -64,3 +64,34 @@ def test_vessels_of_a_fundus_photograph_are_outlined(agent: Agent, data_dir: Pat
     assert 0.04 < found.value.value < 0.2
     item = next(e for e in found.evidence if e.tool == "retinal_vessels")
     assert "retinal_vessel" in item.result.outlined  # type: ignore[union-attr]  # a Measurements
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("question", ["How large is the nerve?", "Mark the vessels.", "Where is the nerve?"])
+def test_nerves_and_vessels_are_outlined_on_an_ultrasound_image(agent: Agent, data_dir: Path, question: str) -> None:
+    image = data_dir / "ultrasound_usgra" / "images" / "0010.jpg"
+    found = agent.ask(image, question)
+    assert not found.abstained
+    item = next(e for e in found.evidence if e.tool == "nerves_and_vessels")
+    assert "peripheral_nerve" in item.result.outlined  # type: ignore[union-attr]  # a Measurements
+    assert found.value is None or found.value.unit == "px"
+    assert item.overlay().size[0] > 100
+
+
+def test_a_part_of_a_film_is_shown_closer_and_its_place_is_cited(agent: Agent) -> None:
+    found = agent.ask(EXAMPLES / "chest.png", "Zoom in on the left lung.", view="PA", age=60)
+    assert not found.abstained
+    shown = next(e for e in found.evidence if e.tool == "zoom")
+    assert shown.id in found.claims[0].evidence
+    assert max(shown.overlay().size) >= 768
+
+
+def test_contrast_is_changed_on_request_and_a_ct_window_is_refused_on_a_film(agent: Agent) -> None:
+    assert not agent.ask(EXAMPLES / "chest.png", "Increase the contrast.").abstained
+    refused = agent.ask(EXAMPLES / "chest.png", "Show this in bone window.")
+    assert refused.abstained and "Hounsfield" in refused.text
+
+
+def test_a_mirrored_film_gets_no_verdict_and_both_readings_are_named(agent: Agent) -> None:
+    found = agent.ask(EXAMPLES / "chest.png", "Is this film mirrored?", view="PA", age=60)
+    assert found.abstained and "mirrored film" in found.text

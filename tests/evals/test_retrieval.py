@@ -20,7 +20,7 @@ def test_precision_counts_the_five_nearest_of_other_groups() -> None:
 
 def test_a_question_finds_its_topic_in_another_answer_than_its_own() -> None:
     rows = [
-        {"id": "1", "question": "What is pneumothorax?", "answer": "Pneumothorax is air around the lung.", "topic": "p"},
+        {"id": "1", "question": "What is pneumothorax?", "answer": "Pneumothorax is air by the lung.", "topic": "p"},
         {"id": "2", "question": "Who gets pneumothorax?", "answer": "Pneumothorax occurs in tall men.", "topic": "p"},
         {"id": "3", "question": "What is asthma?", "answer": "Asthma narrows the airways.", "topic": "a"},
     ]

@@ -252,7 +252,8 @@ class _Spaces:
     @staticmethod
     def _image(held: Encoder, picture: NDArray[np.uint8]) -> "NDArray[np.float32] | str":
         try:
-            return held.embed_images([picture])[0]
+            vector: NDArray[np.float32] = held.embed_images([picture])[0]
+            return vector
         except Exception as error:
             return f"it cannot be embedded: {type(error).__name__}"
 

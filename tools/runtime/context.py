@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from secondread.imaging.regrade import Regrade
     from secondread.imaging.store import ImageStore
     from secondread.imaging.volume.volume import Volume
     from secondread.kg.graph import Graph
@@ -105,6 +106,10 @@ class RunContext:
     def derive(self, image: str, box: Box, *, scale: float = 1.0) -> ImageRef:
         """See `Context.derive`."""
         return self._store.derive(image, box, scale=scale)
+
+    def regrade(self, image: str, how: "Regrade") -> ImageRef:
+        """See `Context.regrade`."""
+        return self._store.regrade(image, how)
 
     def model(self, tool: str) -> Any:
         """See `Context.model`."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
+from secondread.imaging.regrade import Regrade
 from secondread.schema import errors
 from secondread.schema.errors import SecondReadError, ToolCrashed, ToolError, ToolUnavailable
 from secondread.schema.region import Box, MaskRef
@@ -164,6 +165,7 @@ _ANSWERS: dict[str, Callable[[Context, list[Any], list[Any]], tuple[dict[str, An
     "map": lambda ctx, g, a: _array(ctx.map(g[0])),
     "put_map": lambda ctx, g, a: ({"value": ctx.put_map(g[0], a[0])}, []),
     "derive": lambda ctx, g, a: _json(ctx.derive(g[0], Box.model_validate(g[1]), scale=g[2])),
+    "regrade": lambda ctx, g, a: _json(ctx.regrade(g[0], Regrade.model_validate(g[1]))),
     "person": lambda ctx, g, a: ({"value": ctx.person(g[0], g[1])}, []),
     "cards": lambda ctx, g, a: ({"value": [card.model_dump(mode="json") for card in ctx.cards()]}, []),
 }

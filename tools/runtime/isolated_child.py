@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from secondread.imaging.regrade import Regrade
     from secondread.imaging.volume.volume import Volume
     from secondread.kg.graph import Graph
     from secondread.tools.retrieve.library import Library
@@ -142,6 +143,10 @@ class RemoteContext:
     def derive(self, image: str, box: Box, *, scale: float = 1.0) -> ImageRef:
         """See `Context.derive`."""
         return ImageRef.model_validate(self._link.ask("derive", [image, box.model_dump(mode="json"), scale])[0])
+
+    def regrade(self, image: str, how: "Regrade") -> ImageRef:
+        """See `Context.regrade`."""
+        return ImageRef.model_validate(self._link.ask("regrade", [image, how.model_dump(mode="json")])[0])
 
     def model(self, tool: str) -> Any:
         """See `Context.model`; only the tool's own."""
