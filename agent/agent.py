@@ -358,6 +358,10 @@ def tool_defaults(settings: Settings) -> dict[str, dict[str, Any]]:
     defaults: dict[str, dict[str, Any]] = {}
     if settings.anatomy_members:
         defaults["chest_anatomy"] = {"members": settings.anatomy_members}
+    if settings.cell_detector != "built_in":
+        if not {"copyleft", "AGPL-3.0-only"} & set(settings.allowed_licences):
+            raise UsageError("The YOLO detector is under AGPL-3.0, which the setting allowed_licences lacks.")
+        defaults["blood_cells"] = {"detector": settings.cell_detector}
     if settings.guard_member is not None:
         defaults["chest_film_guard"] = {"member": settings.guard_member}
     return defaults

@@ -89,6 +89,8 @@ class Settings(Record):
     """Where tool results are kept between runs, readable by the user alone; None keeps them in memory only."""
     cache_mb: Annotated[int, Field(ge=8)] = 512
     """Size of that folder; the least recently used results leave first."""
+    cell_detector: Literal["built_in", "yolo"] = "built_in"
+    """Which networks find blood cells; `yolo` needs the extra of that name, and its weights are under AGPL-3.0."""
     corpora: tuple[Path, ...] = ()
     """Folders of the corpora that retrieval tools search, see `secondread index`."""
     data_dir: Path | None = None

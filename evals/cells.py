@@ -20,6 +20,8 @@ from secondread.tools.detect.cells.inference import COUNTED, probability, raw_bo
 from secondread.tools.detect.cells.layout import KINDS
 
 if TYPE_CHECKING:
+    import torch
+
     from secondread.tools.segment.unet_network import UNet
     from secondread.training.cells.data import Field
 
@@ -74,6 +76,19 @@ def measure(fields: "list[Field]", networks: "list[UNet]", *, grey: bool = False
             shown = np.repeat(shown.mean(2, keepdims=True), 3, axis=2)
         h, w = shown.shape[:2]
         found = raw_boxes(shown, field.scale, round(h / field.scale), round(w / field.scale), networks, [field.fold])
+        rows.append(row_of(field, found))
+    return rows
+
+
+def measure_yolo(fields: "list[Field]", networks: "Sequence[torch.nn.Module]") -> list[Row]:
+    """Every field by the ultralytics network of its fold."""
+    from secondread.tools.detect.cells import yolo
+
+    rows = []
+    for field in fields:
+        shown = field.image.astype(np.float32) / np.float32(255)
+        h, w = shown.shape[:2]
+        found = yolo.raw_boxes(shown, round(h / field.scale), round(w / field.scale), networks, field.fold)
         rows.append(row_of(field, found))
     return rows
 
@@ -193,10 +208,17 @@ def main(argv: list[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(prog="python -m secondread.evals.cells", description=__doc__)
     parser.add_argument("--data", type=Path, default=None, help="folder of cells_bccd, or the one above it")
-    parser.add_argument("--grey", action="store_true", help="take the colour away first")
+    parser.add_argument("--grey", action="store_true", help="take the colour away first (built-in detector)")
+    parser.add_argument("--detector", choices=("built_in", "yolo"), default="built_in")
     args = parser.parse_args(argv)
     try:
-        rows = measure(load_fields(data_folder(args.data, "cells_bccd")), load_networks(), grey=args.grey)
+        fields = load_fields(data_folder(args.data, "cells_bccd"))
+        if args.detector == "yolo":
+            from secondread.tools.detect.cells.yolo import load_networks as load_yolo
+
+            rows = measure_yolo(fields, load_yolo())
+        else:
+            rows = measure(fields, load_networks(), grey=args.grey)
     except SecondReadError as error:
         print(error)
         return error.exit_code

@@ -1,7 +1,10 @@
 """White blood cells and platelets on a stained blood smear: where they are and how many."""
 
+import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from secondread.schema.errors import NotApplicable, SecondReadError, UsageError
 from secondread.schema.evidence import Counted, Interval, Measurement, Measurements
@@ -11,6 +14,8 @@ from secondread.tools.expert import admit, records_of, weights_of
 from secondread.tools.measure.toolbox.agreement import agreement
 
 if TYPE_CHECKING:
+    import torch
+
     from secondread.tools.detect.cells.inference import CellsResult
     from secondread.tools.segment.unet_network import UNet
 
@@ -28,6 +33,31 @@ class BloodCellsRequest(ToolRequest):
     """Id of the evidence that says what kind of image this is."""
     members: tuple[int, ...] | None = None
     """Networks to use; None: all. Evaluation gives a development field to the one that has not seen it."""
+    detector: Literal["built_in", "yolo"] = "built_in"
+    """`yolo`: the ultralytics detector (extra `yolo`, weights under AGPL-3.0), which takes one member at most."""
+
+
+@dataclass
+class Detectors:
+    """The built-in networks, and those of ultralytics once they were asked for."""
+
+    built_in: "list[UNet]"
+    folder: Path
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _yolo: "list[torch.nn.Module] | None" = None
+
+    def yolo(self) -> "list[torch.nn.Module]":
+        """The ultralytics networks.
+
+        Raises:
+            ToolUnavailable: The extra is not installed, or the weights are missing or damaged.
+        """
+        from secondread.tools.detect.cells.yolo import load_networks
+
+        with self.lock:
+            if self._yolo is None:
+                self._yolo = load_networks(self.folder)
+            return self._yolo
 
 
 class BloodCells(Tool):
@@ -35,7 +65,7 @@ class BloodCells(Tool):
 
     card = Card(
         name="blood_cells",
-        version="1.0",
+        version="1.1",
         summary="Find and count white blood cells and platelets on a photograph of a stained blood smear.",
         kind="measurement",
         establishes=("white_cell_count", "platelet_count", "white_blood_cell", "platelet"),
@@ -55,7 +85,7 @@ class BloodCells(Tool):
     Request = BloodCellsRequest
     Result = Measurements
 
-    def load(self) -> "list[UNet]":
+    def load(self) -> Detectors:
         """The networks.
 
         Raises:
@@ -63,21 +93,27 @@ class BloodCells(Tool):
         """
         from secondread.tools.detect.cells.inference import load_networks
 
-        return load_networks(self.weights_folder)
+        return Detectors(load_networks(self.weights_folder), self.weights_folder)
 
     def run_batch(self, requests: Sequence[BloodCellsRequest], ctx: Context) -> list[Measurements | SecondReadError]:
         """One `Measurements`, or the error, per request; each field is seen by itself."""
         networks = ctx.model(self.card.name)
         return [self._one(request, ctx, networks) for request in requests]
 
-    def _one(self, request: BloodCellsRequest, ctx: Context, networks: "list[UNet]") -> Any:
+    def _one(self, request: BloodCellsRequest, ctx: Context, networks: Detectors) -> Any:
         from secondread.tools.detect.cells.inference import detect
 
         try:
             if request.image is None:
                 raise UsageError("blood_cells needs an image.")
             admit(ctx, request.image_router, KINDS_READ)
-            found = detect(ctx.colour(request.image), networks, request.members)
+            pixels = ctx.colour(request.image)
+            if request.detector == "yolo":
+                from secondread.tools.detect.cells.yolo import detect as detect_yolo
+
+                found = detect_yolo(pixels, networks.yolo(), request.members)
+            else:
+                found = detect(pixels, networks.built_in, request.members)
             if not found.plausible:
                 raise NotApplicable(f"This does not look like a stained blood smear: {'; '.join(found.reasons)}.")
             return self._result(found, ctx.info(request.image).ref.grid)
