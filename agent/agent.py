@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from secondread.agent.config import Settings
 from secondread.agent.given import given_masks
-from secondread.agent.limits import Meter
+from secondread.agent.limits import SEARCHES, Meter
 from secondread.agent.painter import paint
 from secondread.agent.planners.base import Planner
 from secondread.agent.planners.protocol import ProtocolPlanner
@@ -324,8 +324,9 @@ def runtime_of(settings: Settings) -> Runtime:
     Raises:
         UsageError: The device is not there.
     """
+    installed = catalogue(settings.allowed_licences)
     return Runtime(
-        tools=catalogue(settings.allowed_licences),
+        tools=installed if settings.retrieval else installed.only([n for n in installed.names() if n not in SEARCHES]),
         pixel_budget_mb=settings.pixel_budget_mb,
         model_budget_mb=settings.model_budget_mb,
         cache_dir=settings.cache_dir,

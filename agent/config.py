@@ -91,6 +91,8 @@ class Settings(Record):
     """Size of that folder; the least recently used results leave first."""
     cell_detector: Literal["built_in", "yolo"] = "built_in"
     """Which networks find blood cells; `yolo` needs the extra of that name, and its weights are under AGPL-3.0."""
+    retrieval: bool = True
+    """Offer the tools that search corpora. Off only for experiments."""
     corpora: tuple[Path, ...] = ()
     """Folders of the corpora that retrieval tools search, see `secondread index`."""
     data_dir: Path | None = None

@@ -4,6 +4,10 @@ import time
 
 from secondread.schema.answer import Budget
 
+SEARCHES = ("literature", "similar_cases", "find_images")
+MAX_SEARCHES = 3
+"""Calls of search tools in one run: what further rounds gain is small beside their cost."""
+
 
 class Meter:
     """Counts what a run uses against what it may use."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from secondread.agent.limits import MAX_SEARCHES, SEARCHES
 from secondread.agent.planners.base import Move, Refused
 from secondread.agent.run import Run
 from secondread.agent.state import LoopState
@@ -54,6 +55,9 @@ def admissible(
         if image is not None and image not in known:
             refused.append(Refused(move=move, reason=f"no image {image!r} in this run; known: {sorted(known)}"))
             continue
+        if move.tool in SEARCHES and searches(ledger) + sum(c.tool in SEARCHES for c in valid) >= MAX_SEARCHES:
+            refused.append(Refused(move=move, reason=f"{MAX_SEARCHES} searches were made already; use what they found"))
+            continue
         call = Call(tool=move.tool, args=dict(move.args))
         try:
             fresh = plan([call], ledger, catalogue, next_id=next_id, defaults=run.tool_defaults)
@@ -65,6 +69,11 @@ def admissible(
         else:
             refused.append(Refused(move=move, reason="this call was made already; read its evidence"))
     return plan(valid, ledger, catalogue, next_id=next_id, defaults=run.tool_defaults), refused
+
+
+def searches(ledger: Mapping[str, Evidence]) -> int:
+    """Calls of search tools so far."""
+    return sum(e.tool in SEARCHES for e in ledger.values())
 
 
 async def act(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:

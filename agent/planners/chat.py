@@ -14,6 +14,7 @@ from secondread.agent.planners.replies import MAX_MOVES, MAX_SENTENCES, moves_of
 from secondread.prompts import read
 from secondread.schema.answer import Claim
 from secondread.schema.errors import PlannerError, ToolUnavailable
+from secondread.schema.evidence import Evidence, Passages, SimilarCases
 from secondread.tools.base import Card
 
 REPAIRS = 2
@@ -183,6 +184,15 @@ def tool_spec(card: Card, view: PlannerView, schema: Schema) -> Schema:
     return {"type": "function", "function": {"name": card.name, "description": told, "parameters": parameters}}
 
 
+def found_texts(item: Evidence) -> dict[str, list[str]]:
+    """What a search found, the best hit last, where models weigh it most; nothing for other evidence."""
+    if isinstance(item.result, Passages) and any(p.id for p in item.result.items):
+        return {"found": [p.cited for p in reversed(item.result.items)]}
+    if isinstance(item.result, SimilarCases):
+        return {"found": [case.text for case in reversed(item.result.items)]}
+    return {}
+
+
 def _final(name: str, told: str) -> Schema:
     parameters = {"type": "object", "properties": {"why": {"type": "string"}}}
     return {"type": "function", "function": {"name": name, "description": told, "parameters": parameters}}
@@ -231,6 +241,7 @@ def render(view: PlannerView) -> str:
     ]
     evidence = [
         {"id": e.id, "tool": e.tool, "kind": e.kind, "image": e.image, "says": e.summary, "caveats": list(e.caveats)}
+        | found_texts(e)
         for e in view.ledger[-MAX_LEDGER:]
     ]
     critiques = [{"kind": c.kind, "text": c.text, "tools": list(c.tools)} for c in view.critiques]

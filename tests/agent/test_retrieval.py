@@ -87,3 +87,31 @@ def test_a_passage_that_gives_orders_changes_no_verdict_and_calls_no_tool(
 def test_a_search_for_similar_films_needs_a_film(searcher: Agent) -> None:
     answer = searcher.ask(None, "find similar films")
     assert answer.abstained and "none was given" in (answer.abstain_reason or "")
+
+
+def test_a_fourth_search_of_one_run_is_refused(make_agent: Callable[..., Agent]) -> None:
+    from secondread.agent.planners.base import Move
+    from secondread.agent.planners.scripted import ScriptedPlanner
+
+    queries = ["heart size", "pleural effusion", "pneumothorax", "hippocampus", "platelets"]
+    moves = [Move(action="call", tool="literature", args={"query": q}) for q in queries]
+    answer = make_agent(ScriptedPlanner([moves])).ask(None, "What does the literature say about heart size?")
+    assert sum(e.tool == "literature" for e in answer.evidence) == 3
+
+
+def test_without_retrieval_the_search_tools_are_not_there(traces: Path) -> None:
+    bare = Agent(settings=Settings(trace_dir=traces, retrieval=False, cache_dir=None))
+    try:
+        answer = bare.ask(None, "What does the literature say about heart size?")
+        assert answer.abstained and not any(e.tool == "literature" for e in answer.evidence)
+    finally:
+        bare.runtime.close()
+
+
+def test_a_chat_model_is_shown_what_was_found_with_the_best_hit_last(searcher: Agent) -> None:
+    from secondread.agent.planners.chat import found_texts
+
+    answer = searcher.ask(None, "What does the literature say about heart size on supine films?")
+    item = next(e for e in answer.evidence if e.tool == "literature")
+    assert isinstance(item.result, Passages)
+    assert found_texts(item)["found"][-1] == item.result.items[0].cited
