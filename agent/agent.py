@@ -326,7 +326,9 @@ def runtime_of(settings: Settings) -> Runtime:
     """
     installed = catalogue(settings.allowed_licences)
     return Runtime(
-        tools=installed if settings.retrieval else installed.only([n for n in installed.names() if n not in SEARCHES]),
+        tools=installed
+        if settings.retrieval
+        else installed.only(tuple(n for n in installed.names() if n not in SEARCHES)),
         pixel_budget_mb=settings.pixel_budget_mb,
         model_budget_mb=settings.model_budget_mb,
         cache_dir=settings.cache_dir,

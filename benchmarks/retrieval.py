@@ -68,8 +68,8 @@ def measure(count: int, dimension: int) -> None:
     p50, p95 = np.quantile(times, [0.5, 0.95]) * 1000
     print(
         f"{count:>9} x {dimension}: {card.kind:<7} recall@10 {hits / (K * QUERIES):.4f}  p50 {p50:.2f} ms  "
-        f"p95 {p95:.2f} ms  build {built:.1f} s  open {reopened:.2f} s  size {size / predicted(card.kind, count, dimension):.2f} of "
-        f"predicted {card.bytes / 1e6:.0f} MB",
+        f"p95 {p95:.2f} ms  build {built:.1f} s  open {reopened:.2f} s  "
+        f"size {size / predicted(card.kind, count, dimension):.2f} of predicted {card.bytes / 1e6:.0f} MB",
         flush=True,
     )
 

@@ -184,7 +184,7 @@ def tool_spec(card: Card, view: PlannerView, schema: Schema) -> Schema:
     return {"type": "function", "function": {"name": card.name, "description": told, "parameters": parameters}}
 
 
-def found_texts(item: Evidence) -> dict[str, list[str]]:
+def found_texts(item: Evidence) -> dict[str, object]:
     """What a search found, the best hit last, where models weigh it most; nothing for other evidence."""
     if isinstance(item.result, Passages) and any(p.id for p in item.result.items):
         return {"found": [p.cited for p in reversed(item.result.items)]}
@@ -239,7 +239,7 @@ def render(view: PlannerView) -> str:
         {"id": i.ref.id, "rows": i.ref.rows, "columns": i.ref.columns, "modality": i.modality, "view": i.view}
         for i in view.images
     ]
-    evidence = [
+    evidence: list[dict[str, object]] = [
         {"id": e.id, "tool": e.tool, "kind": e.kind, "image": e.image, "says": e.summary, "caveats": list(e.caveats)}
         | found_texts(e)
         for e in view.ledger[-MAX_LEDGER:]

@@ -1,6 +1,8 @@
-"""Look into the knowledge graph: query a concept, paths between two, counts, lint."""
+"""Look into the knowledge graph: query a concept, paths between two, counts, lint; mine reports for its concepts."""
 
 import argparse
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secondread.schema.errors import UsageError
@@ -10,34 +12,63 @@ if TYPE_CHECKING:
     from secondread.kg.graph import Graph
     from secondread.schema.evidence import GraphEdge
 
-ACTIONS = ("query", "path", "stats", "lint")
+ACTIONS = ("query", "path", "stats", "lint", "mine")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("action", choices=ACTIONS, help="query TEXT, path FROM TO, stats, or lint")
+    parser.add_argument("action", choices=ACTIONS, help="query TEXT, path FROM TO, stats, lint, or mine REPORTS")
     parser.add_argument("terms", nargs="*", metavar="TERM", help="concept ids or words")
     parser.add_argument("--relation", metavar="R", help="query: only edges of this relation")
     parser.add_argument("--hops", type=int, default=4, choices=range(1, 7), metavar="1-6", help="path: longest chain")
     parser.add_argument(
         "--limit", type=int, default=5, choices=range(1, 101), metavar="1-100", help="path: most chains"
     )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="mine: JSON-lines file, continued when it exists")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run one action."""
-    wanted = {"query": 1, "path": 2}.get(args.action, 0)
+    wanted = {"query": 1, "path": 2, "mine": 1}.get(args.action, 0)
     if len(args.terms) != wanted:
         raise UsageError(f"`secondread kg {args.action}` takes {wanted} terms, not {len(args.terms)}.")
     from secondread.kg.graph import core_graph
 
     graph = core_graph()
+    if args.action == "mine":
+        return _mine(graph, args)
     if args.action == "query":
         return _query(graph, args.terms[0], args.relation, args.json)
     if args.action == "path":
         return _path(graph, args)
     return _stats(graph, args.json) if args.action == "stats" else _lint(args.json)
+
+
+def _mine(graph: "Graph", args: argparse.Namespace) -> int:
+    """Mentions of the graph's concepts in reports."""
+    from secondread.kg.text.link import Linker
+    from secondread.kg.text.mine import mine
+
+    if args.out is None:
+        raise UsageError("`secondread kg mine` needs a file for its rows.", hint="Add --out mentions.jsonl.")
+    live = sys.stderr.isatty()
+
+    def progress(count: int, name: str) -> None:
+        if live:
+            print(f"\r{count} reports: {one_line(name, 60):<60}", end="", file=sys.stderr)
+
+    found = mine(Path(args.terms[0]), args.out, Linker.from_graph(graph), progress=progress)
+    if live:
+        print(file=sys.stderr)
+    if args.json:
+        print_json({"reports": found.reports, "known": found.known, "mentions": found.mentions,
+                    "problems": [list(p) for p in found.problems]})  # fmt: skip
+        return 0
+    print(f"{found.reports} report(s) read, {found.known} known, {found.mentions} mention(s) written to {args.out}")
+    for file, what in found.problems[:20]:
+        print(f"problem: {one_line(file, 80)}: {one_line(what, 120)}")
+    return 0
 
 
 def _concept(graph: "Graph", text: str) -> str:

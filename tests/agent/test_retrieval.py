@@ -114,4 +114,5 @@ def test_a_chat_model_is_shown_what_was_found_with_the_best_hit_last(searcher: A
     answer = searcher.ask(None, "What does the literature say about heart size on supine films?")
     item = next(e for e in answer.evidence if e.tool == "literature")
     assert isinstance(item.result, Passages)
-    assert found_texts(item)["found"][-1] == item.result.items[0].cited
+    told = found_texts(item)["found"]
+    assert isinstance(told, list) and told[-1] == item.result.items[0].cited

@@ -1,0 +1,1 @@
+"""From report text to concepts: normalising, dictionary, abbreviations, sections, assertion of a mention."""
