@@ -8,6 +8,7 @@ a planner wrote over accepted claims are held to the same rules on text.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from secondread.agent.gate.constraints import constraint_violations, stated
 from secondread.agent.gate.facts import told
 from secondread.agent.gate.number_rules import comparison_violations, number_violations
 from secondread.agent.gate.polarity_rules import entity_violations, polarity_violations
@@ -99,6 +100,7 @@ def gate(
     accepted: list[Claim] = []
     rejected: list[Rejected] = []
     used: set[str] = set()
+    said: dict[str, str] = {}
     for claim in claims:
         found = check(
             claim, ledger, beliefs, graph, images=images, synthetic=synthetic, thresholds=thresholds, notes=notes
@@ -106,10 +108,12 @@ def gate(
         if claim.id in used:
             found.append(Violation(rule="evidence", reason=f"the id {claim.id} is used twice"))
         used.add(claim.id)
+        found += constraint_violations(claim, said, ledger, graph)
         if found:
             rejected.append(Rejected(claim=claim, violations=tuple(found)))
         else:
             accepted.append(claim)
+            said |= stated(claim, ledger)
     return GateReport(accepted=tuple(accepted), rejected=tuple(rejected))
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 from secondread.agent.choices import chosen
 from secondread.agent.judging.judgement import Judgement
 from secondread.agent.planners.base import Proposition
+from secondread.agent.propositions import is_aside
+from secondread.agent.ranking import ranking
 from secondread.agent.wording import claims_of, name_of
 from secondread.kg.graph import Graph
 from secondread.kg.questions import Question
@@ -88,10 +90,18 @@ def compose(
     for prop in props:
         one = judged[prop.id]
         made = claims_of(prop, one, ledger, graph, first=len(claims) + 1)
-        claims += made
+        worded = {c.text for c in claims}
+        claims += [c for c in made if c.text not in worded]
+        name = name_of(prop.concept, graph)
+        if is_aside(prop, question):
+            warnings += [c[0].upper() + c[1:].rstrip(".") + "." for c in one.caveats if c]
+            if one.outcome not in ("yes", "no"):
+                tail.append(f"Not decided: {name}.")
+            continue
+        if prop.kind == "knowledge":
+            tail += ranking(one, ledger, graph, weighed=question.topic == "support")
         verdict = asked_verdict(prop, one)
         verdicts.append(verdict)
-        name = name_of(prop.concept, graph)
         if one.outcome in ("indeterminate", "unanswerable", "pending"):
             why = "; ".join(one.reasons) or (
                 "the run ended before it was measured" if exhausted else "nothing was found"

@@ -1,9 +1,16 @@
 """A parsed question as propositions for the loop."""
 
+from collections.abc import Sequence
+
 from secondread.agent.planners.base import Proposition
+from secondread.agent.serving import serving
 from secondread.kg.asked import Asked, Question
+from secondread.kg.graph import Graph
+from secondread.kg.patterns import HERE
 from secondread.kg.questions import SIMILAR_CASES, STUDY_CONTENTS
+from secondread.kg.reasoning.differential import tellable
 from secondread.schema.evidence import Polarity
+from secondread.tools.base import Card
 
 FILM_FREE = ("listing", "knowledge")
 """Kinds that are answered without looking at an image."""
@@ -25,6 +32,37 @@ def propositions(question: Question) -> list[Proposition]:
         )
         for number, one in enumerate(question.asked, 1)
     ]
+
+
+MAX_ASIDE = 6
+"""Findings looked at for a question of what speaks for or against something."""
+
+
+def asides(question: Question, cards: Sequence[Card], graph: Graph) -> list[Proposition]:
+    """Findings to look for first, so that an explanation can be held against the image; none for other questions.
+
+    They are the neighbours of what is asked about that an installed tool judges. They back the answer and never are
+    its verdict.
+    """
+    if question.topic != "support" and not (question.topic == "causes" and HERE.search(question.text.lower())):
+        return []
+    near = dict.fromkeys(c for asked in question.concepts for c in tellable(graph, asked))
+    found: list[Proposition] = []
+    for concept in near:
+        kind = graph.concept(concept).kind
+        if kind in _LOOKED_AT and serving(concept, cards, graph, limits=False) and len(found) < MAX_ASIDE:
+            number = len(question.asked) + len(found) + 1
+            wanted = "quality" if kind == "quality" else "presence"
+            found.append(Proposition.model_validate({"id": f"P{number}", "concept": concept, "kind": wanted}))
+    return found
+
+
+_LOOKED_AT = ("finding", "disease", "device", "quality", "view", "position", "population")
+
+
+def is_aside(prop: Proposition, question: Question) -> bool:
+    """Whether a proposition only backs the answer: of a question for knowledge it is not itself asked."""
+    return question.topic in ("support", "causes") and int(prop.id[1:]) > len(question.asked)
 
 
 def _asked(one: Asked) -> Polarity:

@@ -59,7 +59,8 @@ class Question(Record):
     unlinked: tuple[str, ...] = ()
     """Noun phrases that seem to be asked about and that the graph lacks."""
     topic: str = "all"
-    """For knowledge: `definition`, `meaning`, `causes`, `limits`, `assessment`, `place` or `all`."""
+    """For knowledge: `definition`, `meaning`, `causes`, `relation`, `support`, `limits`, `assessment`, `place` or
+    `all`."""
     needs_prior: bool = False
     """It asks about change, so one film cannot answer it."""
     reason: str = ""

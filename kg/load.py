@@ -1,4 +1,8 @@
-"""Read the authored graph: YAML files with `sources`, `concepts` by kind, and `edges` as short lists."""
+"""Read the authored graph: YAML files with `sources`, `concepts` by kind, and `edges` as short lists.
+
+An edge is `[subject, relation, object, source]` with optional qualifiers; `[[a, b], relation, [c, d], source]` stands
+for four of them.
+"""
 
 from collections.abc import Iterable
 from importlib.resources import files
@@ -50,10 +54,11 @@ def read(texts: Iterable[tuple[str, str]]) -> tuple[list[Concept], list[Edge]]:
     edges: dict[str, Edge] = {}
     for name, part in parsed:
         for index, entry in enumerate(part.get("edges", []), start=1):
-            edge = _edge(f"{name}: edge {index} {str(entry)[:120]}", entry, concepts, sources)
-            if edge.id in edges:
-                raise InputError(f"{name}: edge {index} {edge.id} is given twice.")
-            edges[edge.id] = edge
+            for one in _spread(entry):
+                edge = _edge(f"{name}: edge {index} {str(one)[:120]}", one, concepts, sources)
+                if edge.id in edges:
+                    raise InputError(f"{name}: edge {index} {edge.id} is given twice.")
+                edges[edge.id] = edge
     return list(concepts.values()), list(edges.values())
 
 
@@ -82,6 +87,14 @@ def _concepts(name: str, part: dict[str, Any]) -> Iterable[Concept]:
             except (ValidationError, TypeError) as error:
                 first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
                 raise InputError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _spread(entry: Any) -> list[Any]:
+    """One entry per edge: subject and object may be lists, for several edges of one relation and source."""
+    if not isinstance(entry, list) or len(entry) < 3 or not (isinstance(entry[0], list) or isinstance(entry[2], list)):
+        return [entry]
+    subjects, objects = (e if isinstance(e, list) else [e] for e in (entry[0], entry[2]))
+    return [[s, entry[1], o, *entry[3:]] for s in subjects for o in objects]
 
 
 def _edge(where: str, entry: Any, concepts: dict[str, Concept], sources: dict[str, str]) -> Edge:

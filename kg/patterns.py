@@ -176,7 +176,24 @@ CAUSES = _any(
     r"\bresult of\b",
     r"\bconfused with\b",
     r"\bwhat (diseases?|conditions?|disorders?|illness(es)?)\b",
+    r"\b(what|which)\b.{0,30}\b(explains?|account(s|ed)? for|underl(y|ies|ie))\b",
+    r"\bddx\b",
+    r"\bdifferentials?\b",
 )
+SUPPORT = _any(
+    r"\b(what|which|anything|does|do|is there)\b.{0,40}\b(supports?|contradicts?|favou?rs?)\b(?! devices?)",
+    r"\b(speaks?|argues?|counts?|points?|evidence|findings?)\b.{0,20}\b(for|against|towards?|in favou?r of)\b.{0,40}"
+    r"\b(here|on this|in this)\b",
+    r"\b(speaks?|argues?|counts?)\b.{0,10}\b(for|against)\b",
+)
+"""The question asks what was found for or against something."""
+RELATION = _any(
+    r"\b(how|what|why)\b.{0,80}\b(related|relations?|relationship|connected|connections?|connect|linked|links?)\b",
+    r"\b(relation|relationship|connection|link)s? (of|between)\b",
+)
+"""The question asks how several things are related."""
+HERE = _any(r"\b(here|this|these|his|her)\b", r"\b(on|in) (the|my) (film|image|picture|x-?ray|scan|radiograph)\b")
+"""The question is about the image at hand."""
 MEANING = _any(
     (
         r"\bwhat (does|do|would|could|can|might|may|did) .*\b(suggest|mean|indicate|imply|"

@@ -126,9 +126,8 @@ def _clause(clause: str, graph: Graph) -> _Read:
     found = mentions(clause, graph)
     topic = _topic(low, found, graph)
     if topic and found:
-        return _Read(
-            list(dict.fromkeys(Asked(kind="knowledge", concept=m.concept) for m in _telling(found, graph))), topic=topic
-        )
+        telling = found if topic == "relation" else _telling(found, graph)
+        return _Read(list(dict.fromkeys(Asked(kind="knowledge", concept=m.concept) for m in telling)), topic=topic)
     if say.LOCATION.search(low):
         places = reading.places(found, graph)
         if places:
@@ -173,6 +172,10 @@ def _telling(found: Sequence[Mention], graph: Graph) -> list[Mention]:
 
 def _topic(low: str, found: Sequence[Mention], graph: Graph) -> str:
     """What a knowledge question wants to know; empty for any other question."""
+    if say.RELATION.search(low) and len({m.concept for m in found}) > 1:
+        return "relation"
+    if say.SUPPORT.search(low) and any(graph.concept(m.concept).kind in ("finding", "disease") for m in found):
+        return "support"
     if say.LOOKS.search(low):
         return "meaning"
     if say.LIMITS.search(low):

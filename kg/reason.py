@@ -175,12 +175,15 @@ def limits_of(graph: Graph, measurement: str) -> list[Edge]:
 def missing_capability(graph: Graph, concept: str) -> Missing | None:
     """What is missing to judge a concept and how to add it; None when a shipped tool establishes or assesses it.
 
+    A concept that says itself what it needs, needs it although a tool takes a measurement that bears on it.
+
     A concept without an entry of its own takes that of what it is a kind of, then that of what it is assessed by.
     """
     if not graph.has(concept) or tools_of(graph, concept):
         return None
     found = assessments(graph, concept)
-    if any(a.tool for a in found):
+    own = graph.neighbors(concept, "requires_capability")
+    if not own and any(a.tool for a in found):
         return None
     for one in (*graph.parents(concept), *(a.measurement for a in found)):
         edges = graph.neighbors(one, "requires_capability")

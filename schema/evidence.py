@@ -203,11 +203,33 @@ class GraphEdge(Record):
     source: str
 
 
+class RankedConcept(Record):
+    """One explanation of a ranking, with the edges that count for and against it."""
+
+    concept: str
+    score: float
+    """Points for less points against: an order, no probability."""
+    support: tuple[str, ...] = ()
+    """Ids of the edges for it."""
+    against: tuple[str, ...] = ()
+    """Ids of the edges against it; shown beside those for it, never set off against them in words."""
+    present: tuple[str, ...] = ()
+    """Concept ids found present that count for it."""
+    opposed: tuple[str, ...] = ()
+    """Concept ids found present that it excludes."""
+    missing: tuple[str, ...] = ()
+    """Concept ids found absent that it would show."""
+
+
 class GraphPaths(Record):
     """Result of a knowledge-graph query: paths, each a chain of edges."""
 
     kind: Literal["graph_path"] = "graph_path"
     paths: tuple[tuple[GraphEdge, ...], ...]
+    triples: tuple[tuple[str, ...], ...] = ()
+    """Ids of the edges, path by path; empty when the maker gave none."""
+    ranked: tuple[RankedConcept, ...] = ()
+    """For a differential: explanations, best supported first."""
 
 
 class Passage(Record):

@@ -4,7 +4,9 @@ from typing import Literal
 
 from secondread.schema.record import Record
 
-Rule = Literal["evidence", "image", "belief", "number", "side", "entity", "polarity", "comparison", "wording"]
+Rule = Literal[
+    "evidence", "image", "belief", "number", "side", "entity", "polarity", "comparison", "wording", "constraint"
+]
 
 
 class Violation(Record):

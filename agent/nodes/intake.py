@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from secondread.agent.nodes.act import run_planned
 from secondread.agent.nodes.second_gate import FRONTAL, look_inside_frame
 from secondread.agent.planners.base import Proposition
-from secondread.agent.propositions import FILM_FREE, needs_image, propositions
+from secondread.agent.propositions import FILM_FREE, asides, needs_image, propositions
 from secondread.agent.run import Run
 from secondread.agent.serving import fits, gates_of, serving
 from secondread.agent.state import LoopState
@@ -27,6 +27,8 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     run = runtime.context
     question = Question.model_validate(state["question"])
     props = propositions(question)
+    if state["images"]:
+        props += asides(question, run.executor.catalogue.cards(), run.graph)
     new: dict[str, Evidence] = {}
     images = list(state["images"])
     filmed = film_propositions(props, run.infos[images[0]], run) if images else []

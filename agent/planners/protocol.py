@@ -12,6 +12,8 @@ from secondread.schema.answer import Claim
 from secondread.schema.evidence import DerivedImage
 from secondread.tools.base import Card
 
+WEIGHED = ("causes", "support")
+"""Topics whose answer depends on what was found on the image."""
 ASKED_AS = {"literature": "query", "find_images": "text"}
 """Tools that are given the question itself, and the field of their request that takes it."""
 
@@ -39,11 +41,13 @@ class ProtocolPlanner:
             if critique.kind == "closer_look":
                 moves += self._closer(critique, view)
         moves += self._on_crops(view)
+        waiting = [p for p in view.propositions if p.open and p.kind == "knowledge" and view.topic in WEIGHED]
         for prop in view.propositions:
-            if prop.open:
+            if prop.open and prop not in waiting:
                 moves += self._for(prop, view)
-        distinct = {_key(m): m for m in reversed(moves)}
-        calls = [m for m in reversed(distinct.values()) if not _made(m, view)]
+        calls = _distinct(moves, view)
+        if not calls:  # what was found first, then what the graph makes of it
+            calls = _distinct([m for p in waiting for m in self._for(p, view)], view)
         return calls or [Move(action="answer", why="nothing that is open has a fitting tool left")]
 
     async def word(self, claims: Sequence[Claim], view: PlannerView) -> list[Sentence]:
@@ -63,6 +67,8 @@ class ProtocolPlanner:
         if prop.kind == "location":
             names = [n for n in names if offered[n].kind == "finding"] or names
         moves = [m for n in names for m in self._call(n, prop, view, offered)]
+        if view.topic in WEIGHED:
+            return moves  # the graph is asked once, for what the findings mean
         return moves or self._facts(prop, offered, view)
 
     def _call(self, name: str, prop: Proposition, view: PlannerView, offered: dict[str, Card]) -> list[Move]:
@@ -83,8 +89,15 @@ class ProtocolPlanner:
             else "no installed tool judges it; the graph says why"
         )
         asked = "knowledge" if prop.kind == "knowledge" else "presence"
-        concepts = [p.concept for p in view.propositions] if prop.kind == "knowledge" else [prop.concept]
-        args = {"concepts": list(dict.fromkeys(concepts)), "question": asked, "topic": view.topic}
+        told = [p.concept for p in view.propositions if p.kind == "knowledge"]
+        concepts = told if prop.kind == "knowledge" else [prop.concept]
+        args: dict[str, Any] = {"concepts": list(dict.fromkeys(concepts)), "question": asked, "topic": view.topic}
+        if prop.kind == "knowledge" and view.topic in WEIGHED:
+            for polarity in ("present", "absent"):
+                found = [p.concept for p in view.propositions if p.belief and p.belief.polarity == polarity]
+                found = [c for c in dict.fromkeys(found) if c not in told or view.topic == "support"]
+                args |= {polarity: found} if found else {}
+            args["limit"] = 12
         return [Move(action="call", tool="graph_facts", args=args, why=why, serves=(prop.id,))]
 
     def _closer(self, critique: Critique, view: PlannerView) -> list[Move]:
@@ -108,6 +121,12 @@ class ProtocolPlanner:
                 if e.tool == "cardiothoracic_ratio"
             ]
         return moves
+
+
+def _distinct(moves: Sequence[Move], view: PlannerView) -> list[Move]:
+    """Each call once, without those already made."""
+    distinct = {_key(m): m for m in reversed(moves)}
+    return [m for m in reversed(distinct.values()) if not _made(m, view)]
 
 
 def _key(move: Move) -> str:

@@ -121,6 +121,14 @@ def test_a_faulty_file_is_refused_with_its_place(text: str, said: str) -> None:
         read([("g.yaml", text)])
 
 
+def test_lists_of_ends_stand_for_one_edge_each() -> None:
+    text = GOOD.replace("- {id: b, name: bb, text: t}", "- {id: b, name: bb, text: t}\n  - {id: c, name: cc, text: t}")
+    _, edges = read([("g.yaml", text.replace("[a, part_of, b, d]", "[[a, b], part_of, [c], d]"))])
+    assert [e.id for e in edges] == ["a.part_of.c", "b.part_of.c"]
+    with pytest.raises(InputError, match="edge 1 a.part_of.b is given twice"):
+        read([("g.yaml", GOOD.replace("[a, part_of, b, d]", "[[a, a], part_of, b, d]"))])
+
+
 def test_a_users_folder_is_read_like_the_core(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No graph files"):
         folder_files(tmp_path)

@@ -1,18 +1,21 @@
 """Paths of the knowledge graph that bear on a question."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from secondread.kg.concept import SENTENCES
 from secondread.kg.reason import facts
+from secondread.kg.reasoning.source import triple
+from secondread.kg.reasoning.told import TOPICS, Told, tell
 from secondread.schema.errors import InputError
 from secondread.schema.evidence import GraphEdge, GraphPaths
 from secondread.tools.base import Card, Context, ToolRequest, tool
 
 CARD = Card(
     name="graph_facts",
-    version="1.0",
+    version="1.1",
     summary="What the knowledge graph says of some concepts: causes, meaning, limits, how assessed, what is missing.",
     kind="graph_path",
     establishes=(),
@@ -33,8 +36,15 @@ class GraphFactsRequest(ToolRequest):
     """Only these relations; empty: those that fit the question."""
     question: str = Field(default="knowledge", max_length=40)
     """Kind of the question; for `presence` the paths say how the concept is judged and what is missing."""
-    topic: Literal["all", "definition", "causes", "meaning", "limits", "assessment", "place"] = "all"
-    """For a knowledge question: what is wanted."""
+    topic: Literal["all", "definition", "causes", "meaning", "relation", "support", "limits", "assessment", "place"] = (
+        "all"
+    )
+    """For a knowledge question: what is wanted. `causes` ranks explanations, `support` tells what speaks for and
+    against the concepts, `relation` how they are connected."""
+    present: tuple[str, ...] = Field(default=(), max_length=40)
+    """Concept ids found present on the image; they count for explanations that would show them."""
+    absent: tuple[str, ...] = Field(default=(), max_length=40)
+    """Concept ids found absent on the image."""
     limit: int = Field(default=8, ge=1, le=50)
     """Most paths returned."""
 
@@ -52,8 +62,20 @@ def graph_facts(request: GraphFactsRequest, ctx: Context) -> GraphPaths:
             f"The graph has no relation {wrong[0][:80]!r}.", hint=f"Known: {', '.join(sorted(SENTENCES))}."
         )
     topic = request.topic if request.question == "knowledge" else "assessment"
-    found = facts(graph, request.concepts, topic=topic, relations=request.relations, limit=request.limit)
-    return GraphPaths(paths=tuple(tuple(_plain(edge.model_dump()) for edge in path) for path in found))
+    told = Told([])
+    if topic in TOPICS and not request.relations:
+        told = tell(graph, request.concepts, topic, request.present, request.absent, limit=request.limit)
+        if topic == "support" and not (request.present or request.absent):
+            told = Told([])
+    paths: Sequence[Sequence[GraphEdge]] = told.paths
+    if not (paths or request.present or request.absent):
+        fallback = {"relation": "all", "support": "meaning"}.get(topic, topic)
+        paths = facts(graph, request.concepts, topic=fallback, relations=request.relations, limit=request.limit)
+    return GraphPaths(
+        paths=tuple(tuple(_plain(edge.model_dump()) for edge in path) for path in paths),
+        triples=tuple(tuple(triple(edge) for edge in path) for path in paths),
+        ranked=told.ranked,
+    )
 
 
 def _plain(edge: dict[str, str]) -> GraphEdge:
