@@ -1,7 +1,8 @@
 """Read the authored graph: YAML files with `sources`, `concepts` by kind, and `edges` as short lists.
 
 An edge is `[subject, relation, object, source]` with optional qualifiers; `[[a, b], relation, [c, d], source]` stands
-for four of them.
+for four of them. A concept without a name is called by its id; four attributes may stand as a list: shape, density,
+location, border.
 """
 
 from collections.abc import Iterable
@@ -83,10 +84,22 @@ def _concepts(name: str, part: dict[str, Any]) -> Iterable[Concept]:
             if not isinstance(entry, dict):
                 raise InputError(f"{where}: a concept is a mapping.")
             try:
-                yield Concept(kind=kind, **entry)
+                yield Concept(kind=kind, **_filled(entry))
             except (ValidationError, TypeError) as error:
                 first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
                 raise InputError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+_LOOKS = ("shape", "density", "location", "border")
+
+
+def _filled(entry: dict[str, Any]) -> dict[str, Any]:
+    """A concept entry with its name from the id, and attributes from a list in the order of `_LOOKS`."""
+    made = {"name": str(entry.get("id", "")).replace("_", " "), **entry}
+    looks = made.get("attributes")
+    if isinstance(looks, list) and len(looks) == len(_LOOKS):
+        made["attributes"] = dict(zip(_LOOKS, looks, strict=True))
+    return made
 
 
 def _spread(entry: Any) -> list[Any]:
