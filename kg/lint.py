@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from secondread.kg.asked import Asked
-from secondread.kg.concept import SENTENCES, Concept
+from secondread.kg.concept import SENTENCES, Concept, Edge, sentence
 from secondread.kg.graph import Graph, core_graph
 from secondread.kg.questions import parse
 from secondread.kg.words import fold
@@ -47,7 +47,8 @@ def lint(graph: Graph | None = None) -> list[Problem]:
     """Every fault found in a graph; the core graph when none is given. Dangling ends fail earlier, at loading."""
     graph = core_graph() if graph is None else graph
     found: list[Problem] = []
-    for check in (_orphans, _surfaces, _sources, _contradictions, _anatomy, _judgeable, _reached, _used):
+    checks = (_orphans, _surfaces, _sources, _thresholds, _contradictions, _cycles, _mimics, _anatomy, _judgeable)
+    for check in (*checks, _reached, _used):
         found += check(graph)
     return found
 
@@ -75,6 +76,50 @@ def _sources(graph: Graph) -> Iterable[Problem]:
             yield Problem(check="relation", where=edge.id, text="unknown relation")
         if edge.subject == edge.object:
             yield Problem(check="loop", where=edge.id, text="a concept is related to itself")
+
+
+def _thresholds(graph: Graph) -> Iterable[Problem]:
+    """A threshold needs a number, a unit, a side, a population and a source; a measurement has one per finding."""
+    for edge in graph.edges:
+        q = edge.qualifiers
+        if "value" not in q:
+            continue
+        lacking = [name for name in ("unit", "direction", "population") if not q.get(name)]
+        lacking += [] if edge.source.strip() and not edge.source.startswith("authored") else ["a published source"]
+        if lacking:
+            yield Problem(check="threshold", where=edge.id, text=f"has a value without {', '.join(lacking)}")
+        if isinstance(q["value"], bool) or not isinstance(q["value"], int | float):
+            yield Problem(check="threshold", where=edge.id, text="the value is no number")
+        if q.get("direction") not in (None, "above", "below"):
+            yield Problem(check="threshold", where=edge.id, text="the direction is above or below")
+        if edge.relation != "assessed_by":
+            yield Problem(check="threshold", where=edge.id, text="only `assessed_by` carries a threshold")
+
+
+def _cycles(graph: Graph) -> Iterable[Problem]:
+    """Nothing is part of itself."""
+    for concept in graph:
+        found = [e.object for e in graph.neighbors(concept.id, "part_of")]
+        for here in found:
+            found += [e.object for e in graph.neighbors(here, "part_of") if e.object not in found]
+        if concept.id in found:
+            yield Problem(check="cycle", where=concept.id, text="is part of itself")
+
+
+def _mimics(graph: Graph) -> Iterable[Problem]:
+    """What implies or is a kind of a finding cannot only look like it, unless a sentence of its own explains it."""
+    entailing = {(e.subject, e.object) for e in graph.edges if e.relation in ("is_a", "implies")}
+    for edge in graph.edges:
+        if (
+            edge.relation in ("mimics", "excludes")
+            and (edge.subject, edge.object) in entailing
+            and not _noted(edge, graph)
+        ):
+            yield Problem(check="contradiction", where=edge.id, text="the same is also implied, without a note")
+
+
+def _noted(edge: Edge, graph: Graph) -> bool:
+    return edge.text != sentence(graph.concept(edge.subject), edge.relation, graph.concept(edge.object))
 
 
 def _contradictions(graph: Graph) -> Iterable[Problem]:
