@@ -18,7 +18,7 @@ direction dissection affection perfection perfusion profusion diffusion confusio
 transfusion edition emotion notion section version diversion aversion inversion conversion clinical chemical
 physical physics cardinal carnival cordial cardiology criminal thoracotomy pneumonectomy underwater overtone
 expose exposes lateral literal collateral portal postal partial particle article measurable reasonable
-suitable portables inspire inspired expire expired expiry heading hearing
+suitable portables urethral epstein bacteria inspire inspired expire expired expiry heading hearing
 """
 _ORDINARY = frozenset(_WORDS.split())
 """Words near a term of the graph that mean something else."""

@@ -108,6 +108,26 @@ def test_the_circumstances_of_a_film_are_weighed_too(agent: Agent, film: Films) 
     assert not answer.abstained
 
 
+@pytest.mark.parametrize(
+    ("question", "lacking"),
+    [
+        ("Is there honeycombing?", "chest CT reader"),
+        ("Are there drusen?", "retinal lesion reader"),
+        ("is there splenomegaly?", "abdominal scan reader"),
+        ("any mediastinal lymphadenopathy?", "mediastinum segmenter"),
+        ("is the central line malpositioned? is there a malpositioned central line?", "device detector"),
+        ("does the patient have thrombocytopenia?", "blood smear reader"),
+        ("is there hippocampal atrophy?", "head scan reader"),
+    ],
+)
+def test_a_finding_without_a_tool_names_the_missing_capability(
+    agent: Agent, film: Films, question: str, lacking: str
+) -> None:
+    answer = agent.ask(film(4, 0.40).grey, question, **ADULT_PA)
+    assert answer.abstained
+    assert lacking in answer.text
+
+
 def _finding(number: int, concept: str) -> tuple[Evidence, Claim]:
     item = Evidence(
         id=f"E{number}", kind="finding", tool="t", tool_version="1", image="i", summary="s", call_key="k",
