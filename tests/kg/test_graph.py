@@ -176,6 +176,25 @@ def test_lint_finds_a_planted_edge(edge: tuple[str, str, str, dict[str, object]]
     assert any(p.check == check and where in p.text for p in lint(Graph(graph, [*graph.edges, bad])))
 
 
+ROOTS = frozenset(
+    {
+        "abdomen", "blood_vessel", "breast", "carpal_tunnel", "eye", "marked_region", "neck", "optic_nerve",
+        "peripheral_nerve", "platelet", "red_blood_cell", "shoulder", "skull", "subcutaneous_tissue", "thorax",
+        "white_blood_cell",
+    }
+)  # fmt: skip
+
+
+def test_every_structure_belongs_to_a_larger_one_up_to_a_part_of_the_body() -> None:
+    graph = core_graph()
+    for concept in graph:
+        reached = [concept.id]
+        for here in reached:
+            up = (e.object for e in graph.neighbors(here) if e.relation in ("part_of", "located_in", "is_a"))
+            reached += [one for one in dict.fromkeys(up) if one not in reached]
+        assert concept.kind != "anatomy" or ROOTS & set(reached), concept.id
+
+
 @pytest.mark.data
 def test_every_radlex_id_has_the_label_of_its_concept(data_dir: Path) -> None:
     path = data_dir / "kg" / "radlex" / "terms.tsv.gz"
