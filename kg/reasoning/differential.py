@@ -60,7 +60,7 @@ def explanations(source: Source, finding: str) -> dict[str, list[GraphEdge]]:
         out = edge.subject == finding
         if (
             (edge.relation in ("suggests", "may_indicate") and out)
-            or (edge.relation in ("seen_as", "mimics", "implies") and not out)
+            or (edge.relation in ("seen_as", "mimics") and not out)
             or edge.relation == "differential"
         ):
             found.setdefault(other_end(edge, finding), []).append(edge)
