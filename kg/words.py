@@ -27,7 +27,7 @@ class Word(NamedTuple):
     """Folded form."""
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=65536)
 def fold_word(word: str) -> str:
     """Lower case, no accents, American spelling, singular."""
     plain = unicodedata.normalize("NFKD", word.casefold())

@@ -1,7 +1,7 @@
 """What a sentence asserts of a mention: present, absent, uncertain, historical, or of a relative."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
@@ -81,6 +81,14 @@ def _hits(words: list[tuple[int, int, str]], held: Rules) -> list[_Hit]:
     return made
 
 
+@lru_cache(maxsize=64)
+def _read(sentence: str) -> tuple[list[tuple[int, int, str]], list[_Hit], list[_Hit]]:
+    """Tokens, phrases and stops of a sentence: its mentions are judged one after the other."""
+    words = tokens(sentence)
+    hits = _hits(words, rules())
+    return words, hits, [h for h in hits if h.kind == "stop"]
+
+
 def judge(sentence: str, start: int, end: int) -> Verdict:
     """What a sentence asserts of the mention at these characters.
 
@@ -89,14 +97,13 @@ def judge(sentence: str, start: int, end: int) -> Verdict:
         start: First character of the mention.
         end: Character after its last one.
     """
-    words = tokens(sentence)
+    words, hits, every_stop = _read(sentence)
     inside = [n for n, (a, b, _) in enumerate(words) if a < end and b > start]
     if not inside:
         return Verdict("present", "")
     first, last = inside[0], inside[-1] + 1
     found: dict[str, str] = {}
-    hits = _hits(words, rules())
-    stops = [h for h in hits if h.kind == "stop" and not (h.first < last and h.last > first)]
+    stops = [h for h in every_stop if not (h.first < last and h.last > first)]
     for hit in hits:
         if hit.kind not in KINDS or (hit.first < last and hit.last > first and hit.first >= first):
             continue

@@ -3,19 +3,21 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from secondread.kg.text.normalise import bare, loose, normal, unordered
+from secondread.kg.text.stringlist import StringList
 from secondread.schema.errors import InputError
 
 FORMS = ("exact", "unordered", "loose")
 """Ways in which names agree, the strictest first."""
 MAX_WORDS = 10
 """Longest name that is looked for in a text, in words."""
-FORMAT = 1
+FORMAT = 2
 
 
 def key(words: Sequence[str]) -> int:
@@ -41,7 +43,6 @@ class Dictionary:
         self.ids = ids
         self._tables = tables
         self._firsts = firsts
-        self._first_set: frozenset[int] | None = frozenset(firsts.tolist()) if len(firsts) <= 2_000_000 else None
 
     def __len__(self) -> int:
         return len(self._tables["exact"][0])
@@ -83,22 +84,17 @@ class Dictionary:
         """
         count = len(words)
         hashes = np.zeros((count, longest), np.uint64)
-        for start in range(count):
-            if not self.may_begin(words[start]):
-                continue
+        alone = np.fromiter((key((w,)) for w in words), np.uint64, count)
+        for start in np.flatnonzero(_within(self._firsts, alone)).tolist():
             run = words[start]
-            hashes[start, 0] = xxhash.xxh3_64_intdigest(run.encode())
+            hashes[start, 0] = alone[start]
             for length in range(2, min(longest, count - start) + 1):
                 run = f"{run}\x1f{words[start + length - 1]}"
                 hashes[start, length - 1] = xxhash.xxh3_64_intdigest(run.encode())
-        table = self._tables["exact"][0]
-        if not len(table):
-            return np.zeros((count, longest), np.bool_)
         flat = hashes.ravel()
         asked = np.flatnonzero(flat)
-        places = np.minimum(np.searchsorted(table, flat[asked]), len(table) - 1)
         found = np.zeros(flat.shape, np.bool_)
-        found[asked] = table[places] == flat[asked]
+        found[asked] = _within(self._tables["exact"][0], flat[asked])
         return found.reshape(count, longest)
 
     def lookup(self, text: str) -> tuple[list[str], str]:
@@ -112,14 +108,6 @@ class Dictionary:
                 return [self.ids[r] for r in found], form
         return [], ""
 
-    def may_begin(self, word: str) -> bool:
-        """Whether a name begins with this folded word."""
-        wanted = key((word,))
-        if self._first_set is not None:
-            return wanted in self._first_set
-        place = int(np.searchsorted(self._firsts, np.uint64(wanted)))
-        return place < len(self._firsts) and int(self._firsts[place]) == wanted
-
     def save(self, folder: Path) -> None:
         """Write the dictionary as plain arrays."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +115,7 @@ class Dictionary:
             np.save(folder / f"{form}_hashes.npy", hashes)
             np.save(folder / f"{form}_rows.npy", rows)
         np.save(folder / "firsts.npy", self._firsts)
-        (folder / "ids.txt").write_text("\n".join(self.ids), encoding="utf-8")
+        StringList.of(self.ids).save(folder / "ids")
         (folder / "dictionary.json").write_text(json.dumps({"format": FORMAT, "names": len(self)}))
 
     @classmethod
@@ -142,20 +130,28 @@ class Dictionary:
             if about["format"] != FORMAT:
                 raise InputError(f"{folder} holds a dictionary of another format.", hint="Build it again.")
             tables = {
-                form: (
-                    np.load(folder / f"{form}_hashes.npy", mmap_mode="r"),
-                    np.load(folder / f"{form}_rows.npy", mmap_mode="r"),
-                )
-                for form in FORMS
+                form: (_mapped(folder / f"{form}_hashes.npy"), _mapped(folder / f"{form}_rows.npy")) for form in FORMS
             }
-            firsts = np.load(folder / "firsts.npy", mmap_mode="r")
-            ids = (folder / "ids.txt").read_text(encoding="utf-8").split("\n")
+            firsts = _mapped(folder / "firsts.npy")
+            ids = StringList.open(folder / "ids")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{folder} holds no dictionary that can be read.", hint="Build it again.") from error
         return cls(ids, tables, firsts)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.ids)
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    """An array mapped from disk, as a plain one: each slice of numpy's mapped kind costs a microsecond."""
+    return np.load(file, mmap_mode="r").view(np.ndarray)  # type: ignore[no-any-return]  # load is untyped
+
+
+def _within(table: NDArray[np.uint64], asked: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which of `asked` stand in the sorted `table`, bool of the shape of `asked`."""
+    if not len(table):
+        return np.zeros(asked.shape, np.bool_)
+    return np.asarray(table[np.minimum(np.searchsorted(table, asked), len(table) - 1)] == asked)
 
 
 def _wordings(name: str) -> Iterator[tuple[str, ...]]:

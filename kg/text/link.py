@@ -158,7 +158,7 @@ class Linker:
         """(first word, last word + 1, concept ids, how) of every mention, left to right, longest first."""
         found: list[tuple[int, int, tuple[str, ...], str]] = []
         table = self._finder.dictionary.runs([w.text for w in words])
-        known, begins = table.tolist(), table.any(axis=1)
+        known, begins = table.tolist(), [any(row) for row in table.tolist()]
         place = 0
         while place < len(words):
             hit = self._short_form(body, words, place, short) if short else None

@@ -265,4 +265,4 @@ def test_the_process_is_given_everything_that_a_context_gives() -> None:
 
     methods = {name for name in vars(Context) if not name.startswith("_")}
     assert all(hasattr(RemoteContext, name) for name in methods)
-    assert methods - set(_ANSWERS) == {"model", "device", "graph"}  # the child's own
+    assert methods - set(_ANSWERS) == {"model", "device", "graph", "library"}  # the child's own
