@@ -171,7 +171,7 @@ def test_the_readme_shows_what_its_first_command_prints(
 
 def test_no_module_but_the_settings_reads_the_environment() -> None:
     for path in modules():
-        # The settings read it for the program; the ultralytics adapter sets switches which that library reads only there.
+        # The settings read it for the program; the ultralytics adapter sets switches that the library reads only there.
         if path in (TOP / "agent" / "config.py", TOP / "tools" / "detect" / "cells" / "yolo.py"):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
