@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from secondread.agent.config import Settings
 from secondread.agent.given import given_masks
+from secondread.agent.leases import Leases
 from secondread.agent.limits import SEARCHES, Meter
+from secondread.agent.mapping import IN_FLIGHT, Mapper, Questions, Reading, Studies, map_studies
 from secondread.agent.painter import paint
 from secondread.agent.planners.base import Planner
 from secondread.agent.planners.protocol import ProtocolPlanner
 from secondread.agent.run import Run
 from secondread.agent.serving import wants_film
-from secondread.agent.sources import Stated, hand_over
+from secondread.agent.sources import Handed, Stated, hand_over
 from secondread.agent.state import STATE_SCHEMA, LoopState
 from secondread.agent.trace import TRACE_SCHEMA, TraceWriter
 from secondread.kg.graph import core_graph
@@ -68,6 +70,7 @@ class Agent:
         self.runtime = runtime or runtime_of(self.settings)
         if tools is not None:
             self.runtime.catalogue = self.runtime.catalogue.only(tuple(tools))
+        self.leases = Leases(self.runtime.store)
         self._fallback: Planner = ProtocolPlanner()
         wanted = planner if planner is not None else self.settings.planner
         self._planner = self._fallback if wanted == "protocol" else self._chosen(wanted)
@@ -191,6 +194,54 @@ class Agent:
         finally:
             future.cancel()
 
+    def map(
+        self,
+        studies: Studies,
+        questions: Questions,
+        *,
+        ordered: bool = True,
+        in_flight: int = IN_FLIGHT,
+        timeout: float | None = None,
+        retries: int = 1,
+        finish: Callable[[Reading], Any] | None = None,
+        keep: bool = False,
+    ) -> AsyncIterator[Reading]:
+        """Ask about many studies, several at a time, with no more of them in memory than `in_flight`.
+
+            async for reading in agent.map(paths, ["Is the heart enlarged?"]):
+                print(reading.subject.source, reading.answers)
+
+        Args:
+            studies: Whatever `ask` takes as image, or `Subject`s with priors and statements; an iterable or an
+                asynchronous one, of any length.
+            questions: Texts or `Asked`s; or a function from a `Reading` so far to its next question, for follow-ups.
+            ordered: Give readings in the order of the studies; False: as they get done.
+            in_flight: Studies at work, or done and not yet taken.
+            timeout: Seconds for one question.
+            retries: Further tries of a question after a timeout, a crash or a defect.
+            finish: Called with each reading in a worker thread while its images are held, for pictures and exports;
+                what it returns becomes `Reading.finished`. What it raises ends the map.
+            keep: Hold the images after a study is done; memory then grows with the number of studies.
+
+        Yields:
+            One `Reading` per study. An error of a question is its outcome and never raised.
+
+        Raises:
+            UsageError: No question, two of one id, or `in_flight` below 1.
+        """
+        mapper = Mapper(self, questions, finish=finish, timeout=timeout, retries=retries, keep=keep)
+        return map_studies(mapper, studies, ordered=ordered, in_flight=in_flight)
+
+    def wants_film(self, question: str, choices: Sequence[str] | None = None) -> bool:
+        """Whether a question is answered from a frontal film where a study has one.
+
+        Raises:
+            UsageError: It is no question.
+        """
+        check_question(question)
+        graph = core_graph()
+        return wants_film(parse(question, graph, choices).concepts, self.runtime.catalogue, graph)
+
     async def _run(
         self,
         image: Any,
@@ -212,14 +263,17 @@ class Agent:
         graph = core_graph()
         parsed = parse(question, graph, choices)
         films = wants_film(parsed.concepts, self.runtime.catalogue, graph)
-        handed = await asyncio.to_thread(
-            hand_over,
-            self.runtime.store,
-            image,
-            prior,
-            Stated(view=view, age=age, region=region, series=series, slice=slice, plane=_plane(plane)),
-            films=films,
-        )
+        if isinstance(image, Handed):
+            handed = image
+        else:
+            handed = await asyncio.to_thread(
+                hand_over,
+                self.runtime.store,
+                image,
+                prior,
+                Stated(view=view, age=age, region=region, series=series, slice=slice, plane=_plane(plane)),
+                films=films,
+            )
         infos = handed.infos
         notes = handed.notes
         run_id = uuid.uuid4().hex[:16]

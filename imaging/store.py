@@ -236,6 +236,11 @@ class ImageStore(Annotations):
         known = self._studies.get(info.place.study) if info.place is not None else None
         return known or alone(info)
 
+    def forget_study(self, key: str) -> None:
+        """Drop what a study holds, not its images. Unknown keys are ignored."""
+        with self._lock:
+            self._studies.pop(key, None)
+
     def person(self, image: str, salt: str) -> str:
         """Opaque key of whoever the image is of, see `imaging.identity.person.person`; empty when nobody is named."""
         return person(self.vault.identity(image), salt) if self.vault.holds(image) else ""
