@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 SEED = 40250
-EPOCHS = 60
+EPOCHS = 40
 
 
 def lay_out(data: Path, fields: list[Field], out: Path) -> dict[str, Path]:

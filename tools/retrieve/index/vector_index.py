@@ -1,6 +1,5 @@
 """Search in unit vectors by inner product: exact when they are few, else by a faiss index with exact re-ranking."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +294,7 @@ def _faiss() -> Any:
     """faiss, or None where it is not installed or would bring a second OpenMP runtime into a process with torch."""
     import sys
 
-    if sys.platform == "darwin" and "torch" in sys.modules and os.environ.get("SECONDREAD_FAISS") != "1":
+    if sys.platform == "darwin" and "torch" in sys.modules:
         return None
     try:
         import faiss
