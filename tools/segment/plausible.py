@@ -11,37 +11,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from secondread.tools.plausibility import Limit, outside
+
 HeartSide = Literal["image_left", "image_right", "midline", "unknown"]
 
 
-@dataclass(frozen=True)
-class Limit:
-    """A measured property of the masks, its allowed range, and the range on the masked training films."""
-
-    name: str
-    low: float
-    high: float
-    seen: tuple[float, float]
-
-
-LIMITS = {
-    limit.name: limit
-    for limit in (
-        Limit("right lung area / film area", 0.02, 0.36, (0.069, 0.220)),
-        Limit("left lung area / film area", 0.015, 0.36, (0.049, 0.197)),
-        Limit("heart area / film area", 0.012, 0.28, (0.062, 0.181)),
-        Limit("right lung area / left lung area", 0.3, 4.0, (0.877, 2.033)),
-        Limit("heart area / lung area", 0.08, 1.8, (0.191, 0.862)),
-        Limit("distance of lung centres / film width", 0.15, 0.75, (0.350, 0.542)),
-        Limit("height difference of lung centres / lung height", 0.0, 0.35, (0.0, 0.125)),
-        Limit("heart centre from lung midline / distance of lung centres", -0.42, 0.42, (-0.024, 0.239)),
-        Limit("heart centre below lung top / lung height", 0.40, 1.1, (0.610, 0.891)),
-        Limit("heart width / thorax width", 0.2, 0.85, (0.341, 0.758)),
-        Limit("right lung area / its bounding box", 0.25, 0.95, (0.425, 0.746)),
-        Limit("left lung area / its bounding box", 0.2, 0.95, (0.328, 0.695)),
-        Limit("heart area / its bounding box", 0.4, 0.95, (0.581, 0.819)),
-    )
-}
+LIMITS = (
+    Limit("right lung area / film area", 0.02, 0.36, (0.069, 0.220)),
+    Limit("left lung area / film area", 0.015, 0.36, (0.049, 0.197)),
+    Limit("heart area / film area", 0.012, 0.28, (0.062, 0.181)),
+    Limit("right lung area / left lung area", 0.3, 4.0, (0.877, 2.033)),
+    Limit("heart area / lung area", 0.08, 1.8, (0.191, 0.862)),
+    Limit("distance of lung centres / film width", 0.15, 0.75, (0.350, 0.542)),
+    Limit("height difference of lung centres / lung height", 0.0, 0.35, (0.0, 0.125)),
+    Limit("heart centre from lung midline / distance of lung centres", -0.42, 0.42, (-0.024, 0.239)),
+    Limit("heart centre below lung top / lung height", 0.40, 1.1, (0.610, 0.891)),
+    Limit("heart width / thorax width", 0.2, 0.85, (0.341, 0.758)),
+    Limit("right lung area / its bounding box", 0.25, 0.95, (0.425, 0.746)),
+    Limit("left lung area / its bounding box", 0.2, 0.95, (0.328, 0.695)),
+    Limit("heart area / its bounding box", 0.4, 0.95, (0.581, 0.819)),
+)
 
 MAX_UNCERTAINTY = 0.28
 """Mean uncertainty inside the masks above which they are not believed."""
@@ -94,11 +83,7 @@ def judge(
     if missing:
         return False, (f"Not found: {', '.join(missing)}.",), "unknown"
     found = measure(masks)
-    reasons = [
-        f"{name} is {found[name]:.2f}, outside {limit.low:g} to {limit.high:g}."
-        for name, limit in LIMITS.items()
-        if not limit.low <= found[name] <= limit.high
-    ]
+    reasons = outside(found, LIMITS)
     if mean_uncertainty > MAX_UNCERTAINTY:
         reasons.append(f"The networks are unsure of most pixels: {mean_uncertainty:.2f}, above {MAX_UNCERTAINTY:g}.")
     plausible = not reasons

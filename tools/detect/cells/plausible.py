@@ -5,35 +5,21 @@ by the network that had not seen it, widened. They refuse what is absurd; the mo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secondread.tools.detect.cells.boxes import Detection
+from secondread.tools.plausibility import Limit, outside
 
-
-@dataclass(frozen=True)
-class Limit:
-    """A measured property, its allowed range, and the range on the development fields."""
-
-    name: str
-    low: float
-    high: float
-    seen: tuple[float, float]
-
-
-LIMITS = {
-    limit.name: limit
-    for limit in (
-        Limit("median brightness", 0.40, 0.95, (0.522, 0.846)),
-        Limit("colour", 0.06, 0.35, (0.113, 0.258)),
-        Limit("red cells found", 5, 60, (9, 28)),
-        Limit("width of red cells / long side", 0.10, 0.27, (0.145, 0.182)),
-        Limit("share of the field under boxes", 0.25, 0.97, (0.424, 0.841)),
-        Limit("sharpest red cell", 0.40, 1.0, (0.494, 0.831)),
-    )
-}
+LIMITS = (
+    Limit("median brightness", 0.40, 0.95, (0.522, 0.846)),
+    Limit("colour", 0.06, 0.35, (0.113, 0.258)),
+    Limit("red cells found", 5, 60, (9, 28)),
+    Limit("width of red cells / long side", 0.10, 0.27, (0.145, 0.182)),
+    Limit("share of the field under boxes", 0.25, 0.97, (0.424, 0.841)),
+    Limit("sharpest red cell", 0.40, 1.0, (0.494, 0.831)),
+)
 
 
 def measure(shown: NDArray[np.float32], found: Sequence[Detection], rows: int, columns: int) -> dict[str, float]:
@@ -68,9 +54,5 @@ def judge(
 ) -> tuple[bool, tuple[str, ...]]:
     """Whether to believe the boxes, and why not, one sentence each."""
     values = measure(shown, found, rows, columns)
-    reasons = [
-        f"{name} is {values[name]:.2f}, outside {limit.low:g} to {limit.high:g}."
-        for name, limit in LIMITS.items()
-        if not limit.low <= values[name] <= limit.high
-    ]
-    return not reasons, tuple(reasons)
+    reasons = tuple(outside(values, LIMITS))
+    return not reasons, reasons

@@ -5,23 +5,12 @@ places for crops cut by another hand. They refuse what is absurd, no more.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from secondread.tools.plausibility import Limit, outside
 from secondread.tools.segment.hippocampus.grid import Turn
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A measured property of the masks, its allowed range, and its range on the drawn development masks."""
-
-    name: str
-    low: float
-    high: float
-    seen: tuple[float, float]
-
 
 LIMITS = (
     Limit("anterior volume in mm3", 400, 4000, (1054, 2593)),
@@ -75,11 +64,7 @@ def judge(
     if missing:
         return False, (f"Not found: {', '.join(missing)}.",)
     found = measure(masks, turn, voxel_mm3)
-    reasons = [
-        f"{limit.name} is {found[limit.name]:.3g}, outside {limit.low:g} to {limit.high:g}."
-        for limit in LIMITS
-        if not limit.low <= found[limit.name] <= limit.high
-    ]
+    reasons = outside(found, LIMITS)
     if _cut(masks):
         reasons.append("The hippocampus reaches the border of the crop, so a part of it is missing.")
     if uncertainty > MAX_UNCERTAINTY:

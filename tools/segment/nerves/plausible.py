@@ -5,34 +5,21 @@ They refuse what is absurd; the modality router comes first.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from secondread.tools.plausibility import Limit, outside
 
-@dataclass(frozen=True)
-class Limit:
-    """A measured property, its allowed range, and the range on the development images."""
-
-    name: str
-    low: float
-    high: float
-    seen: tuple[float, float]
-
-
-LIMITS = {
-    limit.name: limit
-    for limit in (
-        Limit("mean brightness", 0.05, 0.40, (0.064, 0.321)),
-        Limit("grain from row to row", 0.032, 0.14, (0.039, 0.091)),
-        Limit("upper half / lower half brightness", 0.95, 80.0, (1.01, 46.1)),
-        Limit("nerve area / image area", 0.0, 0.20, (0.0, 0.093)),
-        Limit("vessel area / image area", 0.0, 0.25, (0.0, 0.122)),
-        Limit("uncertainty", 0.0, 0.72, (0.308, 0.679)),
-        Limit("colour", 0.0, 0.05, (0.0, 0.0)),
-    )
-}
+LIMITS = (
+    Limit("mean brightness", 0.05, 0.40, (0.064, 0.321)),
+    Limit("grain from row to row", 0.032, 0.14, (0.039, 0.091)),
+    Limit("upper half / lower half brightness", 0.95, 80.0, (1.01, 46.1)),
+    Limit("nerve area / image area", 0.0, 0.20, (0.0, 0.093)),
+    Limit("vessel area / image area", 0.0, 0.25, (0.0, 0.122)),
+    Limit("uncertainty", 0.0, 0.72, (0.308, 0.679)),
+    Limit("colour", 0.0, 0.05, (0.0, 0.0)),
+)
 
 
 def measure(
@@ -67,9 +54,5 @@ def judge(
     if not any(m.any() for m in masks.values()):
         return False, ("Neither nerve nor vessel was found.",)
     found = measure(shown, masks, uncertainty, chroma)
-    reasons = tuple(
-        f"{name} is {found[name]:.2f}, outside {limit.low:g} to {limit.high:g}."
-        for name, limit in LIMITS.items()
-        if not limit.low <= found[name] <= limit.high
-    )
+    reasons = tuple(outside(found, LIMITS))
     return not reasons, reasons

@@ -5,36 +5,22 @@ labelled by the network that had not seen it, widened. They refuse what is absur
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from secondread.tools.plausibility import Limit, outside
 from secondread.tools.segment.nuclei.appearance import Appearance
 
-
-@dataclass(frozen=True)
-class Limit:
-    """A measured property, its allowed range, and the range on the development images."""
-
-    name: str
-    low: float
-    high: float
-    seen: tuple[float, float]
-
-
-LIMITS = {
-    limit.name: limit
-    for limit in (
-        Limit("nuclear area / image area", 0.002, 0.85, (0.009, 0.680)),
-        Limit("median nuclear diameter, px", 5.0, 100.0, (10.6, 53.6)),
-        Limit("nuclei brighter than ground", 0.18, 1.0, (0.240, 0.743)),
-        Limit("likeness to ellipses", 0.91, 1.1, (0.931, 0.994)),
-        Limit("uncertainty", 0.0, 0.46, (0.120, 0.395)),
-        Limit("colour of image", 0.0, 0.08, (0.0, 0.0)),
-        Limit("green below red and blue in nuclei", 0.24, 1.0, (0.352, 0.533)),
-    )
-}
+LIMITS = (
+    Limit("nuclear area / image area", 0.002, 0.85, (0.009, 0.680)),
+    Limit("median nuclear diameter, px", 5.0, 100.0, (10.6, 53.6)),
+    Limit("nuclei brighter than ground", 0.18, 1.0, (0.240, 0.743)),
+    Limit("likeness to ellipses", 0.91, 1.1, (0.931, 0.994)),
+    Limit("uncertainty", 0.0, 0.46, (0.120, 0.395)),
+    Limit("colour of image", 0.0, 0.08, (0.0, 0.0)),
+    Limit("green below red and blue in nuclei", 0.24, 1.0, (0.352, 0.533)),
+)
 """The colour of the image is judged in fluorescence, where development images are grey; green in stained tissue."""
 
 
@@ -96,10 +82,5 @@ def judge(
         return False, ("No nucleus was found.",)
     found = measure(rgb, shown, labels, uncertainty)
     other = "green below red and blue in nuclei" if appearance == "fluorescence" else "colour of image"
-    names = [name for name in LIMITS if name != other]
-    reasons = tuple(
-        f"{name} is {found[name]:.2f}, outside {LIMITS[name].low:g} to {LIMITS[name].high:g}."
-        for name in names
-        if not LIMITS[name].low <= found[name] <= LIMITS[name].high
-    )
+    reasons = tuple(outside(found, (limit for limit in LIMITS if limit.name != other)))
     return not reasons, reasons

@@ -4,20 +4,8 @@ The limits are the ranges of the first observer's masks on the 22 development ph
 angles of view and disease. They refuse what is absurd, no more.
 """
 
-from dataclasses import dataclass
-
+from secondread.tools.plausibility import Limit, outside
 from secondread.tools.segment.vessels.measures import Shape
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A measured property of the mask, its allowed range, and its range on the drawn development masks."""
-
-    name: str
-    low: float
-    high: float
-    seen: tuple[float, float]
-
 
 LIMITS = (
     Limit("vessel share of the field of view", 0.025, 0.22, (0.077, 0.123)),
@@ -44,11 +32,7 @@ def judge(shape: Shape | None, diameter: float, uncertainty: float) -> tuple[boo
         "calibre of main vessels / diameter of the field of view": shape.calibre / diameter,
         "vessel length / diameter of the field of view": shape.length / diameter,
     }
-    reasons = [
-        f"{limit.name} is {found[limit.name]:.3g}, outside {limit.low:g} to {limit.high:g}."
-        for limit in LIMITS
-        if not limit.low <= found[limit.name] <= limit.high
-    ]
+    reasons = outside(found, LIMITS)
     if uncertainty > MAX_UNCERTAINTY:
         reasons.append(f"The networks are unsure of most vessel pixels: {uncertainty:.2f}, above {MAX_UNCERTAINTY:g}.")
     return not reasons, tuple(reasons)
