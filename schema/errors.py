@@ -125,6 +125,6 @@ class ReplayError(SecondReadError):
 
 
 class StoreError(SecondReadError):
-    """An id or handle that the image store does not hold."""
+    """A store that cannot be used, or an id that a store does not hold."""
 
     code = "store_error"

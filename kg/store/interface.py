@@ -85,7 +85,7 @@ class GraphSink(Protocol):
     def source(self, name: str, *, srl: int = 0, licence: str = "") -> int:
         """Declare a source of names and edges."""
 
-    def node(
+    def put(
         self,
         node: str,
         *,
@@ -100,7 +100,7 @@ class GraphSink(Protocol):
     ) -> int:
         """Add a node, or names to one."""
 
-    def edge(
+    def join(
         self,
         subject: str,
         relation: str,

@@ -1,8 +1,8 @@
 """The normal form of a name, and 64-bit hashes of normal forms: one by one and millions at a time.
 
 Normal form: case folded, accents dropped, every run of other characters than letters, marks and digits one space. Texts
-of nothing but such characters keep them. Hash: polynomial in the UTF-8 bytes modulo 2^64, then mixed; a look-up compares
-the normal forms behind equal hashes, so a collision costs time and no wrong answer.
+of nothing but such characters keep them. Hash: polynomial in the UTF-8 bytes modulo 2^64, then mixed; a look-up
+compares the normal forms behind equal hashes, so a collision costs time and no wrong answer.
 """
 
 import unicodedata
@@ -136,13 +136,13 @@ def hashes_of(forms: Sequence[str]) -> NDArray[np.uint64]:
         letters = np.frombuffer(b"".join(raw), np.uint8)
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
         found[short] = _sums(letters, starts[short], sizes[short])
-    for i in np.flatnonzero((sizes == 0) | (sizes > _LONG)):
+    for i in np.flatnonzero((sizes == 0) | (sizes > _LONG)).tolist():
         found[i] = hash_of(forms[i])
     return found
 
 
 def _sums(letters: NDArray[np.uint8], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Hashes of non-empty pieces of `letters`; pieces are in order and do not overlap, gaps between them are skipped."""
+    """Hashes of non-empty pieces of `letters`, in order and without overlap; gaps between them are skipped."""
     ends = starts + sizes
     low, high = int(starts[0]), int(ends[-1])
     position = np.arange(low, high, dtype=np.int64)

@@ -98,7 +98,7 @@ def flag_byte(polarity: str | None = None, flags: Iterable[str] = ()) -> int:
     Raises:
         ValueError: Polarity or flag is none of those known.
     """
-    byte = POLARITIES.index(polarity) << POLARITY_SHIFT  # type: ignore[arg-type]  # index raises on any other text
+    byte = POLARITIES.index(polarity) << POLARITY_SHIFT
     known = {name: bit for bit, name in FLAG_NAMES}
     for flag in flags:
         if flag not in known:

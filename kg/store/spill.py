@@ -61,6 +61,15 @@ class Columns:
             return np.zeros(0, dtype)
         return np.memmap(path, dtype, "r")
 
+    def replace(self, name: str, values: NDArray[Any]) -> None:
+        """Write a column anew."""
+        self.flush()
+        held = self._files.pop(name, None)
+        if held is not None:
+            held.close()
+        (self.folder / name).unlink(missing_ok=True)
+        self.append(name, values)
+
     def flush(self) -> None:
         """Hand everything to the operating system."""
         for file in self._files.values():

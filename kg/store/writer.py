@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secondread.kg.store.key import columns_of, hashes
+from secondread.kg.store.lock import BuildLock
 from secondread.kg.store.nodes import Nodes
 from secondread.kg.store.records import Name, confidence_byte, flag_byte
 from secondread.kg.store.spill import Columns
-from secondread.schema.errors import InputError
+from secondread.schema.errors import InputError, StoreError
 
 STATE = "state.json"
 BATCH = 1 << 16
@@ -26,8 +27,9 @@ _TABLES = {"relations": 65535, "kinds": 255, "languages": 255, "ttys": 65535, "t
 class StoreWriter:
     """Builds `FOLDER.partial` and renames it to `FOLDER` in `finish()`. Use `StoreWriter.open`.
 
-    Stages are whole input files. A build that was interrupted goes on after its last marked stage when it is opened with
-    the same inputs, and starts clean otherwise.
+    Stages are whole input files: `if not writer.done(stage): ...; writer.mark(stage)`. An interrupted build goes on
+    after its last marked stage when it is opened with the same inputs, and starts clean otherwise. Columns of millions
+    of rows go in with `numbers`, `names`, `types`, `definitions` and `edges`, single things with `put` and `join`.
     """
 
     def __init__(self, folder: Path, header: dict[str, Any]) -> None:
@@ -43,6 +45,7 @@ class StoreWriter:
         self.nodes = Nodes(self.columns)
         self._edge_rows: list[tuple[int, int, int, int, int, int, int]] = []
         self._name_rows: list[tuple[int, Name]] = []
+        self._lock: BuildLock | None = None
 
     @classmethod
     def open(
@@ -64,16 +67,21 @@ class StoreWriter:
             licence: Terms of the content in one line.
             restricted: Whether the content must not be handed on.
             inputs: Anything that tells one set of inputs from another, e.g. names and sizes of the files.
+
+        Raises:
+            StoreError: The place cannot be written, or another build is writing it.
         """
         folder = Path(folder)
         header = {
             "source": source, "version": version, "licence": licence, "restricted": restricted, "inputs": inputs,
         }  # fmt: skip
         partial = folder.with_name(f"{folder.name}.partial")
+        lock = BuildLock(folder)
         state = _state(partial / STATE, header)
         if state is None:
             shutil.rmtree(partial, ignore_errors=True)
         made = cls(folder, header)
+        made._lock = lock
         made.columns.cut(state["sizes"] if state else {})
         if state:
             made._restore(state)
@@ -176,7 +184,8 @@ class StoreWriter:
             coded = values.dictionary_encode()
             coded = coded.combine_chunks() if hasattr(coded, "chunks") else coded
             table_codes = np.array([self._code(table, t or "") for t in coded.dictionary.to_pylist()], dtype)
-            return table_codes[coded.indices.to_numpy(zero_copy_only=False)]
+            found: NDArray[Any] = table_codes[coded.indices.to_numpy(zero_copy_only=False)]
+            return found
         return np.fromiter((self._code(table, text) for text in values), dtype, count)
 
     def names(
@@ -214,6 +223,19 @@ class StoreWriter:
         put("name.tty", self._codes("ttys", ttys, count, np.uint16))
         put("name.srl", np.broadcast_to(np.asarray(srls, np.uint8), count))
         put("name.preferred", np.broadcast_to(np.asarray(preferred, np.uint8), count))
+        self.counts["names"] = self.counts.get("names", 0) + count
+
+    @property
+    def name_count(self) -> int:
+        """Names added so far; the next one has this number."""
+        self._flush_names()
+        return self.counts.get("names", 0)
+
+    def prefer(self, names: NDArray[np.int64]) -> None:
+        """Make exactly these names (by number) the preferred ones, for builders that know only after reading all."""
+        chosen = np.zeros(self.name_count, np.uint8)
+        chosen[names] = 1
+        self.columns.replace("name.preferred", chosen)
 
     def types(self, rows: NDArray[np.int32], texts: Any) -> None:
         """Add semantic types of nodes; `texts` as in `names`, or codes."""
@@ -283,7 +305,7 @@ class StoreWriter:
         """Row of an id, -1 when there is none."""
         return self.nodes.find(node)
 
-    def node(
+    def put(
         self,
         node: str,
         *,
@@ -315,7 +337,7 @@ class StoreWriter:
             self.columns.texts("attributes", *columns_of([json.dumps(dict(attributes), ensure_ascii=False)]))
         return row
 
-    def edge(
+    def join(
         self,
         subject: str,
         relation: str,
@@ -328,19 +350,20 @@ class StoreWriter:
         flags: Sequence[str] = (),
     ) -> None:
         """Add an edge; ends that were not added become bare nodes of kind `unknown`."""
-        ends = []
-        for node in (subject, obj):
-            row, new = self.nodes.add(node)
-            if new:
-                self._kinds(np.array([row], np.int32), self.kind("unknown"))
-            ends.append(row)
+        first, second = self._end(subject), self._end(obj)
         number = self.evidence(evidence) if evidence else 0
         self._edge_rows.append(
-            (*ends, self.relation(relation), self.source(source), flag_byte(polarity, flags),
+            (first, second, self.relation(relation), self.source(source), flag_byte(polarity, flags),
              confidence_byte(confidence), number)
         )  # fmt: skip
         if len(self._edge_rows) >= BATCH:
             self._flush_edges()
+
+    def _end(self, node: str) -> int:
+        row, new = self.nodes.add(node)
+        if new:
+            self._kinds(np.array([row], np.int32), self.kind("unknown"))
+        return row
 
     def _flush_edges(self) -> None:
         rows, self._edge_rows = self._edge_rows, []
@@ -367,15 +390,29 @@ class StoreWriter:
         self._flush_names()
 
     def finish(self) -> dict[str, Any]:
-        """Sort, write the store and rename it into place; its `stats()`."""
+        """Sort, write the store and rename it into place; its `stats()`.
+
+        Raises:
+            StoreError: The disk is full or cannot be written; there is no store then, and the build can go on later.
+        """
         from secondread.kg.store.finish import finish
 
-        self._flush_rows()
-        self.columns.flush()
-        stats = finish(self)
+        try:
+            self._flush_rows()
+            self.columns.flush()
+            stats = finish(self)
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error.strerror or error}.") from error
         self.columns.close()
         shutil.rmtree(self.partial)
+        self.release()
         return stats
+
+    def release(self) -> None:
+        """Let go of the build; what was marked can be continued by another."""
+        self.columns.close()
+        if self._lock is not None:
+            self._lock.release()
 
 
 def _state(path: Path, header: dict[str, Any]) -> dict[str, Any] | None:
