@@ -137,6 +137,10 @@ class StoreWriter:
         """Code of a term type."""
         return self._code("ttys", name)
 
+    def type_code(self, name: str) -> int:
+        """Code of a semantic type."""
+        return self._code("types", name)
+
     def source(self, name: str, *, srl: int = 0, licence: str = "") -> int:
         """Code of a source; restriction level and licence are those given when it is first named with one."""
         if name not in self.sources:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from secondread.kg.store.memory import MemoryStore
 
 Row = tuple[str, str, str] | tuple[str, str, str, str]

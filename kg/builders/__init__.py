@@ -1,0 +1,1 @@
+"""Builders of graph stores from licensed and open sources; what they cannot use they count and name."""
