@@ -2,26 +2,20 @@
 
 import asyncio
 import queue
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from secondread.agent.config import Settings
-from secondread.agent.given import given_masks
+from secondread.agent.durable.driving import Decide, Request, begin, take_up
 from secondread.agent.leases import Leases
-from secondread.agent.limits import SEARCHES, Meter
+from secondread.agent.limits import SEARCHES
 from secondread.agent.mapping import IN_FLIGHT, Mapper, Questions, Reading, Studies, map_studies
-from secondread.agent.painter import paint
 from secondread.agent.planners.base import Planner
 from secondread.agent.planners.protocol import ProtocolPlanner
-from secondread.agent.run import Run
 from secondread.agent.serving import wants_film
-from secondread.agent.sources import Handed, Stated, hand_over
-from secondread.agent.state import STATE_SCHEMA, LoopState
-from secondread.agent.trace import TRACE_SCHEMA, TraceWriter
+from secondread.agent.sources import Stated
 from secondread.kg.graph import core_graph
 from secondread.kg.questions import parse
 from secondread.schema.answer import Answer
@@ -32,6 +26,8 @@ from secondread.tools.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+    from secondread.agent.durable.checkpoints import Checkpoints
 
 MAX_QUESTION = 2000
 """Characters; a longer text is not one question."""
@@ -71,9 +67,11 @@ class Agent:
         if tools is not None:
             self.runtime.catalogue = self.runtime.catalogue.only(tuple(tools))
         self.leases = Leases(self.runtime.store)
-        self._fallback: Planner = ProtocolPlanner()
+        self._checkpoints: Checkpoints | None = None
+        self._opening = threading.Lock()
+        self.fallback: Planner = ProtocolPlanner()
         wanted = planner if planner is not None else self.settings.planner
-        self._planner = self._fallback if wanted == "protocol" else self._chosen(wanted)
+        self.planner = self.fallback if wanted == "protocol" else self._chosen(wanted)
 
     def _chosen(self, wanted: Any) -> Planner:
         """A planner from its spec, from a langchain chat model, or as given."""
@@ -119,6 +117,8 @@ class Agent:
         view: str | None = None,
         age: float | None = None,
         session: str | None = None,
+        approve: Collection[str] = (),
+        decide: Decide | None = None,
     ) -> Answer:
         """Answer one question. Works inside a running event loop too.
 
@@ -137,12 +137,17 @@ class Agent:
             choices: Answers to choose from.
             view: Projection that the header lacks, recorded as stated by the caller (`PA`, `AP`, `LATERAL`).
             age: Age in years that the header lacks, recorded as stated.
-            session: Opaque name that groups runs in traces.
+            session: Name of a conversation: later questions of the same name may refer to earlier ones ("and on the
+                left?", "compare with the previous one"), also from another process.
+            approve: Names of tools that a person has to allow before a planner's move runs them. The guards of intake
+                run without asking.
+            decide: Asks that person: gets an `Approval`, returns True, False, or None to pause the run.
 
         Returns:
             The answer; `abstained` is True when no verdict can be backed.
 
         Raises:
+            ApprovalNeeded: A tool waits for a yes; `resume` goes on.
             InputError: The image cannot be read.
             UsageError: The question is empty or too long, or an argument makes no sense.
         """
@@ -159,8 +164,43 @@ class Agent:
             view=view,
             age=age,
             session=session,
+            approve=approve,
+            decide=decide,
         )
-        return self.runtime.submit(work).result()
+        return self._waited(work)
+
+    def _waited(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """The answer of work on the runtime's loop; leaving early cancels it."""
+        future = self.runtime.submit(work)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def resume(self, run: str, image: Any = None, *, prior: Any = None, decide: Decide | None = None) -> Answer:
+        """Go on with a run that was cut off, cancelled or paused. No completed call is made twice.
+
+        Args:
+            run: Its id, from `Answer.trace` or `unfinished`.
+            image: What it was asked about; None finds the files again where they were.
+            prior: The earlier image, as for `ask`.
+            decide: Answers for a person, as for `ask`.
+
+        Returns:
+            The answer; the recorded one when the run has ended.
+
+        Raises:
+            ReplayError: There is no such run, or it was about other images.
+            UsageError: Runs are not kept, or its images were no files and are not handed over again.
+            StoreError: Masks that it needs are not kept any more.
+            ApprovalNeeded: A tool waits for a yes.
+        """
+        return self._waited(take_up(self, run, image, prior, decide, lambda node, message: None))
+
+    def unfinished(self) -> list[str]:
+        """Ids of runs that were cut off or paused, oldest first."""
+        kept = self.checkpoints()
+        return kept.unfinished() if kept is not None else []
 
     async def aask(self, image: Any, question: str, **options: Any) -> Answer:
         """Like `ask`, for callers with an event loop."""
@@ -258,78 +298,45 @@ class Agent:
         view: str | None = None,
         age: float | None = None,
         session: str | None = None,
+        approve: Collection[str] = (),
+        decide: Decide | None = None,
     ) -> Answer:
         check_question(question)
-        graph = core_graph()
-        parsed = parse(question, graph, choices)
-        films = wants_film(parsed.concepts, self.runtime.catalogue, graph)
-        if isinstance(image, Handed):
-            handed = image
-        else:
-            handed = await asyncio.to_thread(
-                hand_over,
-                self.runtime.store,
-                image,
-                prior,
-                Stated(view=view, age=age, region=region, series=series, slice=slice, plane=_plane(plane)),
-                films=films,
-            )
-        infos = handed.infos
-        notes = handed.notes
-        run_id = uuid.uuid4().hex[:16]
-        trace = TraceWriter(run_id, trace_path(self.settings, run_id))
-        from secondread.agent.risk import cutoff_for
-
-        cutoff, warning = cutoff_for(self.risk)
-        defaults = tool_defaults(self.settings)
-        if masks:
-            if not infos:
-                raise UsageError("An outline needs an image.")
-            given, placed = await asyncio.to_thread(given_masks, self.runtime.store, infos[0], masks, graph)
-            defaults["given_masks"] = {"masks": {k: m.model_dump(mode="json") for k, m in given.items()}}
-            notes += placed
-        run = Run(
-            executor=self.runtime,
-            planner=self._planner,
-            fallback=self._fallback,
-            graph=graph,
-            meter=Meter(
-                max_steps=self.settings.max_steps,
-                max_calls=self.settings.max_calls,
-                max_tokens=self.settings.max_tokens,
-                max_seconds=self.settings.max_seconds,
-            ),
-            trace=trace,
-            infos={i.ref.id: i for i in infos},
-            tool_defaults=defaults,
-            tool_timeout=self.settings.tool_timeout_s,
-            rethink=self.settings.rethink,
-            cutoff=cutoff,
-            emit=emit,
-        )
-        trace.add(
-            "run",
-            schema=TRACE_SCHEMA,
-            run=run_id,
+        asked = Request(
+            image=image,
+            question=question,
+            prior=prior,
+            stated=Stated(view=view, age=age, region=region, series=series, slice=slice, plane=_plane(plane)),
+            masks=masks,
+            choices=choices,
             session=session,
-            question=parsed.model_dump(mode="json"),
-            images=[i.model_dump(mode="json") for i in infos],
-            planner=self._planner.name,
-            settings={"risk": self.risk, "cutoff": cutoff, "rethink": run.rethink, "defaults": defaults},
+            approve=frozenset(approve),
+            decide=decide,
         )
-        try:
-            answer = await execute(run, parsed.model_dump(mode="json"))
-        finally:
-            trace.close()
-        told = tuple(dict.fromkeys((*answer.warnings, *notes, *([warning] if warning else []))))
-        if told != answer.warnings:
-            answer = answer.model_copy(update={"warnings": told})
-        for item in answer.evidence:
-            item._painter = partial(paint, ledger=answer.evidence, store=self.runtime.store)
-        return answer
+        return await begin(self, asked, emit)
+
+    def checkpoints(self) -> "Checkpoints | None":
+        """The file of the states of running loops; None when nothing is kept.
+
+        Raises:
+            StoreError: It cannot be opened.
+        """
+        folder = self.settings.trace_dir
+        if folder is None or not self.settings.checkpoints:
+            return None
+        with self._opening:
+            if self._checkpoints is None:
+                from secondread.agent.durable.checkpoints import Checkpoints
+
+                self._checkpoints = Checkpoints(folder)
+            return self._checkpoints
 
     def close(self) -> None:
         """Stop the worker threads and unload the models."""
+        with self._opening:
+            if self._checkpoints is not None:
+                self._checkpoints.close()
+                self._checkpoints = None
         if self._own_runtime:
             self.runtime.close()
 
@@ -351,25 +358,6 @@ def _plane(name: str) -> Plane:
         if name == plane:
             return plane
     raise UsageError("The plane is not known.", hint=f"Use one of {', '.join(known)}.")
-
-
-async def execute(run: Run, question: dict[str, Any]) -> Answer:
-    """Drive one run through the compiled loop."""
-    from secondread.agent.graph import loop
-
-    state: LoopState = {
-        "schema": STATE_SCHEMA,
-        "run": run.trace.run,
-        "question": question,
-        "images": list(run.infos),
-        "refused": [],
-        "evidence": {},
-        "looked": [],
-        "repairs": 0,
-    }
-    limit = 4 * (run.meter.snapshot().max_steps + 4) + 12
-    final = await loop().ainvoke(state, {"recursion_limit": limit}, context=run)
-    return Answer.model_validate(final["answer"])
 
 
 def runtime_of(settings: Settings) -> Runtime:
@@ -408,22 +396,3 @@ def check_question(question: object) -> None:
             f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are taken.",
             hint="Ask one thing at a time.",
         )
-
-
-def tool_defaults(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Arguments that the settings give to tools: ensemble members, for out-of-fold evaluation."""
-    defaults: dict[str, dict[str, Any]] = {}
-    if settings.anatomy_members:
-        defaults["chest_anatomy"] = {"members": settings.anatomy_members}
-    if settings.cell_detector != "built_in":
-        if not {"copyleft", "AGPL-3.0-only"} & set(settings.allowed_licences):
-            raise UsageError("The YOLO detector is under AGPL-3.0, which the setting allowed_licences lacks.")
-        defaults["blood_cells"] = {"detector": settings.cell_detector}
-    if settings.guard_member is not None:
-        defaults["chest_film_guard"] = {"member": settings.guard_member}
-    return defaults
-
-
-def trace_path(settings: Settings, run: str) -> Path | None:
-    """Where the trace of a run lies, or None when traces are kept in memory only."""
-    return settings.trace_dir / f"{run}.jsonl" if settings.trace_dir else None

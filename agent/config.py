@@ -85,6 +85,8 @@ class Settings(Record):
     """Member of the film guard's ensemble to use; None: all. For out-of-fold evaluation."""
     trace_dir: Path | None = Field(default_factory=lambda: user_dir("state") / "traces")
     """Where run traces are written; None keeps them in memory only."""
+    checkpoints: bool = True
+    """Keep the state of a running loop beside its trace, so that a run that is cut off can be taken up again."""
     cache_dir: Path | None = Field(default_factory=lambda: user_dir("cache") / "results")
     """Where tool results are kept between runs, readable by the user alone; None keeps them in memory only."""
     cache_mb: Annotated[int, Field(ge=8)] = 512

@@ -1,10 +1,15 @@
-"""The loop, wired: intake -> think -> act -> rethink -> (think | answer) -> verify -> (answer | end)."""
+"""The loop, wired: intake -> think -> act -> rethink -> (think | answer) -> verify -> (answer | end).
+
+Where a person has to allow a tool, `approve` stands between think and act.
+"""
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
 
+from secondread.agent.durable.approval import approve, guarded
 from secondread.agent.nodes.act import act
 from secondread.agent.nodes.answer import answer, verify
 from secondread.agent.nodes.intake import intake
@@ -15,14 +20,36 @@ from secondread.agent.run import Run
 from secondread.agent.state import LoopState
 
 
+class Node(Protocol):
+    """One node of the loop."""
+
+    async def __call__(self, state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
+        """What it changes in the state."""
+
+
+def counted(node: Node) -> Node:
+    """A node that leaves in the state how far trace and budget were when it ended, for a run that is taken up again."""
+
+    async def step(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
+        update = await node(state, runtime)
+        run = runtime.context
+        if node is think:
+            update = guarded(update, state, run)
+        return {**update, "traced": len(run.trace.events), "spent": run.meter.spent()}
+
+    return step
+
+
 def after_intake(state: LoopState) -> Literal["stop", "think"]:
     """Straight to the abstention when intake found a reason."""
     return "stop" if state.get("stop") else "think"
 
 
-def after_think(state: LoopState) -> Literal["act", "rethink"]:
+def after_think(state: LoopState) -> Literal["approve", "act", "rethink"]:
     """Calls go to act; without any, a last rethink settles the propositions."""
-    return "act" if state.get("moves") else "rethink"
+    if not state.get("moves"):
+        return "rethink"
+    return "approve" if state.get("waits") else "act"
 
 
 def after_rethink(state: LoopState) -> Literal["think", "answer"]:
@@ -43,16 +70,18 @@ def loop() -> Any:
     for name, node in (
         ("intake", intake),
         ("think", think),
+        ("approve", approve),
         ("act", act),
         ("rethink", rethink),
         ("answer", answer),
         ("verify", verify),
         ("stop", stop),
     ):
-        graph.add_node(name, node)
+        graph.add_node(name, counted(node))
     graph.add_edge(START, "intake")
     graph.add_conditional_edges("intake", after_intake, ["stop", "think"])
-    graph.add_conditional_edges("think", after_think, ["act", "rethink"])
+    graph.add_conditional_edges("think", after_think, ["approve", "act", "rethink"])
+    graph.add_edge("approve", "act")
     graph.add_edge("act", "rethink")
     graph.add_conditional_edges("rethink", after_rethink, ["think", "answer"])
     graph.add_edge("answer", "verify")

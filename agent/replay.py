@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from secondread.agent.agent import execute
+from secondread.agent.durable.driving import execute
 from secondread.agent.limits import Meter
 from secondread.agent.planners.base import Move, Planner, PlannerView, Sentence
 from secondread.agent.run import Run
@@ -93,10 +93,15 @@ class RecordedMeter(Meter):
         super().__init__(max_steps=10_000, max_calls=100_000, max_tokens=1 << 40, max_seconds=1e9)
         self._ends = next((e["exhausted"] for e in of_type(events, "budget")), None)
         self._steps = len(list(of_type(events, "moves")))
+        self._cuts = {e["step"]: (e["kept"], e["exhausted"]) for e in of_type(events, "cut")}
 
     def exhausted(self) -> str | None:
         """See `Meter.exhausted`."""
         return self._ends if self._ends and self.steps >= self._steps else None
+
+    def admitted(self, planned: int) -> tuple[int, str | None]:
+        """See `Meter.admitted`."""
+        return self._cuts.get(self.steps, (planned, None))
 
 
 def replay(path: Path | str, *, tools: Catalogue | None = None) -> ReplayReport:
@@ -122,7 +127,10 @@ def replay(path: Path | str, *, tools: Catalogue | None = None) -> ReplayReport:
         tool_defaults=head["settings"]["defaults"],
         rethink=head["settings"]["rethink"],
         cutoff=head["settings"]["cutoff"],
+        approve=frozenset(head["settings"].get("approve", ())),
     )
+    decisions = {(e["step"], tuple(e["tools"])): e["approved"] for e in of_type(events, "approval")}
+    run.decide = lambda asked: decisions.get((run.meter.steps, asked.tools), False)
     answer = asyncio.run(execute(run, head["question"]))
     return ReplayReport(run=head["run"], answer=answer, differences=tuple(_differences(recorded, answer)))
 

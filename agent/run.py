@@ -28,6 +28,17 @@ class Executor(Protocol):
         """The call's evidence and the seconds it took."""
 
 
+@dataclass(frozen=True)
+class Approval:
+    """What a paused run asks a person."""
+
+    run: str
+    tools: tuple[str, ...]
+    """Tools that wait for a yes."""
+    why: str
+    """What the planner wants of them."""
+
+
 @dataclass
 class Run:
     """Handles of one run."""
@@ -46,6 +57,12 @@ class Run:
     rethink: bool = True
     cutoff: float = 0.75
     emit: Callable[[str, str], None] = lambda node, message: None
+    keep: Callable[[Evidence], None] | None = None
+    """Keeps the masks and maps that evidence names before the evidence counts as recorded."""
+    approve: frozenset[str] = frozenset()
+    """Tools that a person has to allow before a planner's move runs them."""
+    decide: "Callable[[Approval], bool | None] | None" = None
+    """Asks that person; None, or an answer of None, pauses the run."""
     _parsed: dict[str, Evidence] = field(default_factory=dict)
 
     def ledger(self, state: LoopState) -> dict[str, Evidence]:

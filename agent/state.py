@@ -41,3 +41,11 @@ class LoopState(TypedDict, total=False):
     repairs: int
     verified: dict[str, Any]
     answer: dict[str, Any]
+    waits: list[str]
+    """Tools of this step's moves that a person has to allow first."""
+    denied: list[str]
+    """Tools that a person has forbidden in this run."""
+    traced: int
+    """Events in the trace when the last node ended."""
+    spent: dict[str, float]
+    """What the run had used of its budget by then."""

@@ -14,6 +14,7 @@ SecondReadError
 │   ├── OutOfMemory         it asked for more memory than there is, also in smaller batches
 │   └── BadResult           its result is not finite, too large, or lies outside the image
 ├── PlannerError            a planner's reply cannot be turned into moves
+├── ApprovalNeeded          a run waits for a person's yes to a tool
 ├── ReplayError             a trace does not fit what is replayed
 └── StoreError              an id or handle that the image store does not hold
 """
@@ -116,6 +117,22 @@ class PlannerError(SecondReadError):
     """A planner's reply cannot be turned into moves."""
 
     code, retry = "planner_error", True
+
+
+class ApprovalNeeded(SecondReadError):
+    """A run waits for a person's yes to a tool.
+
+    Attributes:
+        run: Id of the run.
+        tools: Names of the tools.
+    """
+
+    code, exit_code = "approval_needed", 4
+
+    def __init__(self, message: str, *, hint: str = "", run: str = "", tools: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.run = run
+        self.tools = tools
 
 
 class ReplayError(SecondReadError):

@@ -101,7 +101,7 @@ def _overlays(answer: "Answer", folder: Path) -> list[str]:
 
 def _trace(agent: "Agent", answer: "Answer", target: Path) -> bool:
     """Copy the run's trace; False when traces are kept in memory only."""
-    from secondread.agent.agent import trace_path
+    from secondread.agent.settled import trace_path
 
     source = trace_path(agent.settings, answer.trace)
     if source is None or not source.exists():

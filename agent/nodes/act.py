@@ -28,7 +28,11 @@ async def run_planned(planned: Sequence[PlannedCall], ledger: Mapping[str, Evide
             if need in tasks:
                 await tasks[need]
         run.emit("act", call.tool)
-        evidence, seconds = await run.executor.execute(call, done, timeout=run.tool_timeout)
+        left = max(0.05, run.meter.seconds_left())
+        timeout = left if run.tool_timeout is None else min(run.tool_timeout, left)
+        evidence, seconds = await run.executor.execute(call, done, timeout=timeout)
+        if run.keep is not None:
+            run.keep(evidence)
         done[call.id] = evidence
         run.trace.add(
             "result", call=call.model_dump(mode="json"), evidence=evidence.model_dump(mode="json"), seconds=seconds
@@ -82,10 +86,11 @@ async def act(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     ledger = run.ledger(state)
     moves = [Move.model_validate(m) for m in state.get("moves", [])]
     planned, refused = admissible(moves, state, run, ledger)
-    left = run.meter.calls_left()
     exhausted = state.get("exhausted")
-    if len(planned) > left:
-        planned, exhausted = planned[:left], "calls"
+    admitted, limit = run.meter.admitted(len(planned))
+    if limit is not None:
+        planned, exhausted = planned[:admitted], limit
+        run.trace.add("cut", step=run.meter.steps, kept=admitted, exhausted=limit)
     for item in refused:
         run.trace.add("refused", move=item.move.model_dump(mode="json"), reason=item.reason)
     run.meter.calls += len(planned)

@@ -32,7 +32,7 @@ async def answer(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     beliefs = {j.concept: j.belief for j in judged.values()}
     report = gate(draft.claims, ledger, beliefs, run.graph, images=images, thresholds=_asked_thresholds(props))
     dropped = [f"Claim {r.claim.id} was dropped: {r.reasons}." for r in report.rejected]
-    run.trace.add("gate", accepted=[c.id for c in report.accepted], rejected=dropped)
+    run.trace.add("gate", repair=repairs, accepted=[c.id for c in report.accepted], rejected=dropped)
     view = planner_view(state, run, ledger)
     before = run.planner.usage
     try:

@@ -11,6 +11,7 @@ from secondread.serve.cli.console import Progress, one_line, printable
 
 if TYPE_CHECKING:
     from secondread.agent.agent import Agent
+    from secondread.agent.run import Approval
     from secondread.schema.answer import Answer
 
 
@@ -45,7 +46,11 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="outline of a structure, to be measured; may be given several times",
     )
     parser.add_argument("--choices", type=shared.choices, metavar="A,B,..", help="answer with one of these")
-    parser.add_argument("--session", metavar="ID", help="opaque name that groups runs in their traces")
+    parser.add_argument("--session", metavar="NAME", help="conversation: later questions may refer to earlier ones")
+    parser.add_argument(
+        "--approve", action="append", default=[], metavar="TOOL",
+        help="ask before this tool is run; without a terminal the run pauses (exit code 4)",
+    )  # fmt: skip
     shared.add_image_options(parser)
     shared.add_agent_options(parser)
 
@@ -116,8 +121,11 @@ def _ask(agent: "Agent", images: list[str], question: str, args: argparse.Namesp
         "view": args.view,
         "age": args.age,
         "session": args.session,
+        "approve": args.approve,
     }
     progress = Progress()
+    if args.approve and progress.active and sys.stdin.isatty():
+        given["decide"] = lambda asked: _allowed(asked, progress)
     if not progress.active:
         return agent.ask(source, question, **given)
     progress.show("starting")
@@ -130,6 +138,14 @@ def _ask(agent: "Agent", images: list[str], question: str, args: argparse.Namesp
     finally:
         progress.clear()
     raise SecondReadError("The run ended without an answer.")
+
+
+def _allowed(asked: "Approval", progress: Progress) -> bool:
+    """A person's answer at the terminal."""
+    progress.clear()
+    why = f" ({one_line(asked.why, 120)})" if asked.why else ""
+    print(f"Run {', '.join(asked.tools)}{why}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def as_text(answer: "Answer") -> str:

@@ -1,7 +1,7 @@
 """`secondread COMMAND ...`: finds the command, runs it, turns every failure into one line and an exit code.
 
-Exit codes: 0 answered, 1 internal failure or cancelled, 2 bad usage or input, 3 abstained. This module and those of the
-commands import nothing heavy at the top, so that `--help` is quick.
+Exit codes: 0 answered, 1 internal failure or cancelled, 2 bad usage or input, 3 abstained, 4 waits for a yes. This
+module and those of the commands import nothing heavy at the top, so that `--help` is quick.
 """
 
 import os
@@ -21,6 +21,7 @@ COMMANDS = {
     "kg": "look into the knowledge graph",
     "index": "build, search and change corpora of images and texts",
     "deidentify": "write a cleaned copy of DICOM files",
+    "resume": "go on with a run that was cut off or waits for a yes",
     "replay": "re-execute a recorded run and compare",
     "mcp": "serve the agent and its tools to an MCP client over stdio",
     "config": "print the settings and where each comes from",
@@ -115,7 +116,8 @@ def _help() -> str:
         "Research use only; not a medical device.\n\n"
         f"commands:\n{commands}\n\n"
         "`secondread COMMAND --help` shows the options of a command; `secondread --version` the version.\n"
-        "Exit codes: 0 answered, 1 internal failure or cancelled, 2 bad usage or input, 3 abstained."
+        "Exit codes: 0 answered, 1 internal failure or cancelled, 2 bad usage or input, 3 abstained, "
+        "4 waits for a yes."
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from secondread.agent.agent import tool_defaults
+from secondread.agent.settled import tool_defaults
 from secondread.agent.config import Settings
 from secondread.schema.errors import ToolUnavailable, UsageError
 

@@ -1,0 +1,1 @@
+"""Runs that survive: checkpoints, resumption, approval, and what a run may still use."""
