@@ -15,6 +15,7 @@ from secondread.agent.mapping import IN_FLIGHT, Mapper, Questions, Reading, Stud
 from secondread.agent.planners.base import Planner
 from secondread.agent.planners.protocol import ProtocolPlanner
 from secondread.agent.serving import wants_film
+from secondread.agent.sessions.converse import Conversations
 from secondread.agent.sources import Stated
 from secondread.kg.graph import core_graph
 from secondread.kg.questions import parse
@@ -69,6 +70,7 @@ class Agent:
         self.leases = Leases(self.runtime.store)
         self._checkpoints: Checkpoints | None = None
         self._opening = threading.Lock()
+        self._conversations = Conversations(self.settings.trace_dir)
         self.fallback: Planner = ProtocolPlanner()
         wanted = planner if planner is not None else self.settings.planner
         self.planner = self.fallback if wanted == "protocol" else self._chosen(wanted)
@@ -313,7 +315,9 @@ class Agent:
             approve=frozenset(approve),
             decide=decide,
         )
-        return await begin(self, asked, emit)
+        if session is None:
+            return await begin(self, asked, emit)
+        return await self._conversations.ask(self, asked, lambda one: begin(self, one, emit))
 
     def checkpoints(self) -> "Checkpoints | None":
         """The file of the states of running loops; None when nothing is kept.

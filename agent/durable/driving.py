@@ -14,6 +14,7 @@ from secondread.agent.limits import Meter
 from secondread.agent.painter import paint
 from secondread.agent.run import Approval, Executor, Run
 from secondread.agent.serving import wants_film
+from secondread.agent.sessions.turns import session_key
 from secondread.agent.settled import tool_defaults, trace_path
 from secondread.agent.sources import Handed, Stated, hand_over
 from secondread.agent.state import STATE_SCHEMA, LoopState
@@ -24,7 +25,6 @@ from secondread.kg.questions import parse
 from secondread.schema.answer import Answer
 from secondread.schema.errors import ApprovalNeeded, ReplayError, StoreError, UsageError
 from secondread.schema.evidence import DerivedImage, Evidence
-from secondread.schema.record import short_hash
 from secondread.tools.runtime.cache import handles
 from secondread.tools.runtime.calls import PlannedCall
 
@@ -164,11 +164,6 @@ async def execute(
             tools=tuple(asked["tools"]),
         )
     return Answer.model_validate(final["answer"])
-
-
-def session_key(name: str) -> str:
-    """How a session is called on disk and in traces: the name itself may hold a person's name."""
-    return short_hash(["session", name])
 
 
 def _config(run: str, limit: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def make_agent(runtime: Runtime, traces: Path) -> Callable[..., Agent]:
 
     def make(planner: Any = None, **settings: Any) -> Agent:
         risk = settings.pop("risk", None)
-        return Agent(planner, risk=risk, settings=Settings(trace_dir=traces, **settings), runtime=runtime)
+        return Agent(planner, risk=risk, settings=Settings(**{"trace_dir": traces, **settings}), runtime=runtime)
 
     return make
 
