@@ -29,6 +29,7 @@ FILES = {
 
 def bare(folder: Path, answer: "Queue[Any]") -> None:
     """Seconds and rows of a bare parse."""
+    import pyarrow
     from pyarrow import csv
 
     from secondread.kg.builders.rrf_files import COLUMNS
@@ -39,7 +40,10 @@ def bare(folder: Path, answer: "Queue[Any]") -> None:
         parse = csv.ParseOptions(
             delimiter="|", quote_char=False, escape_char=False, invalid_row_handler=lambda _row: "skip"
         )
-        convert = csv.ConvertOptions(include_columns=wanted.split(), check_utf8=False)
+        names = wanted.split()
+        convert = csv.ConvertOptions(
+            include_columns=names, column_types=dict.fromkeys(names, pyarrow.string()), check_utf8=False
+        )
         for batch in csv.open_csv(folder / f"{base}.RRF", read, parse, convert):
             total += batch.num_rows
     answer.put((time.perf_counter() - started, total))
@@ -99,6 +103,10 @@ def fresh(step: Any, *given: Any) -> Any:
     answer = context.Queue()
     process = context.Process(target=step, args=(*given, answer))
     process.start()
+    while process.is_alive() and answer.empty():
+        process.join(0.05)
+    if answer.empty():
+        raise SystemExit("The step ended without an answer.")
     made = answer.get()
     process.join()
     return made

@@ -21,18 +21,26 @@ class Builder:
     """Module of `secondread.kg.builders` with `build(source, out, *, strict, version, progress)`."""
 
     def build(
-        self, source: Path, out: Path, *, strict: bool, version: str, progress: Callable[[str, float], None] | None
-    ) -> tuple[dict[str, Any], BuildReport]:
-        """Build a store from a source; see the module."""
+        self, source: Path, out: Path, *, strict: bool = False, version: str = "",
+        progress: Callable[[str, float], None] | None = None, **more: Any,
+    ) -> tuple[dict[str, Any], BuildReport]:  # fmt: skip
+        """Build a store from a source; see the module, which also says what else it takes."""
         made: tuple[dict[str, Any], BuildReport] = import_module(f"secondread.kg.builders.{self.module}").build(
-            source, out, strict=strict, version=version, progress=progress
+            source, out, strict=strict, version=version, progress=progress, **more
         )
         return made
 
 
 BUILDERS = {
     builder.name: builder
-    for builder in (Builder("umls", "folder of a UMLS release with MRCONSO.RRF, MRREL.RRF and the others", "rrf"),)
+    for builder in (
+        Builder("umls", "folder of a UMLS release with MRCONSO.RRF, MRREL.RRF and the others", "rrf"),
+        Builder("open", "folder of tables of open ontologies (doid, mondo, uberon, radlex, oifm)", "tables"),
+        Builder("obo", "an ontology as .obo or obographs .json, plain or gzip", "obo"),
+        Builder("mimic", "folder of MIMIC-CXR(-JPG): label tables, reports, pictures", "mimic"),
+        Builder("radgraph", "RadGraph JSON, version 1 or XL, or a folder of them", "radgraph"),
+        Builder("medmkg", "MedMKG.csv, or its folder", "medmkg"),
+    )
 }
 
 

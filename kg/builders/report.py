@@ -3,28 +3,30 @@
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pydantic import Field
-
 from secondread.schema.errors import InputError
-from secondread.schema.record import Record
 
 EXAMPLES = 5
 """Line numbers that are kept of each class."""
 
 
-class FileReport(Record):
-    """One input file."""
+@dataclass
+class FileReport:
+    """One input file.
+
+    Attributes:
+        rows: Rows read, the rejected ones included; a last line without its end counts as one.
+        rejected: Class -> rows that were left out.
+        noted: Class -> rows that were used although something is unusual about them.
+        lines: Class -> the first lines (from 1) where it was met; no entry for classes of no one line.
+    """
 
     rows: int = 0
-    """Rows read, the rejected ones included; a last line without its end counts as one."""
-    rejected: dict[str, int] = Field(default_factory=dict)
-    """Class -> rows that were left out."""
-    noted: dict[str, int] = Field(default_factory=dict)
-    """Class -> rows that were used although something is unusual about them."""
-    lines: dict[str, list[int]] = Field(default_factory=dict)
-    """Class -> the first lines (from 1) where it was met; without an entry for classes of no one line."""
+    rejected: dict[str, int] = field(default_factory=dict)
+    noted: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, list[int]] = field(default_factory=dict)
 
 
 class BuildReport:
@@ -44,8 +46,7 @@ class BuildReport:
 
     def read(self, file: str, rows: int) -> None:
         """Rows were read."""
-        held = self.files[file]
-        self.files[file] = held.model_copy(update={"rows": held.rows + rows})
+        self.files[file].rows += rows
 
     def reject(self, file: str, what: str, lines: Iterable[int] = (), *, count: int | None = None) -> None:
         """Rows are left out.
@@ -77,10 +78,10 @@ class BuildReport:
         if not more:
             return None
         held = self.files[file]
-        counts = dict(getattr(held, part))
+        counts = held.rejected if part == "rejected" else held.noted
         counts[what] = counts.get(what, 0) + more
-        shown = {**held.lines, what: [*held.lines.get(what, []), *given][:EXAMPLES]} if given else held.lines
-        self.files[file] = held.model_copy(update={part: counts, "lines": shown})
+        if given:
+            held.lines[what] = [*held.lines.get(what, []), *given][:EXAMPLES]
         return given[0] if given else 0
 
     @property
@@ -101,7 +102,7 @@ class BuildReport:
 
     def as_json(self) -> dict[str, dict[str, object]]:
         """File -> rows, rejected, noted, lines."""
-        return {name: held.model_dump(mode="json") for name, held in self.files.items()}
+        return {name: asdict(held) for name, held in self.files.items()}
 
     def save(self, path: Path) -> None:
         """Write the report; the file is whole or absent."""
@@ -113,6 +114,6 @@ class BuildReport:
         """Read back what an interrupted build said; nothing when it said nothing."""
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
-            self.files = {name: FileReport.model_validate(one) for name, one in held.items()}
-        except (OSError, ValueError):
+            self.files = {name: FileReport(**one) for name, one in held.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
             self.files = {}

@@ -6,6 +6,7 @@ atom by language, suppression, TS, STT, ISPREF and the rank of its source and te
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ class _Job:
         """How fit each atom is to name its concept, the higher the better."""
         total = np.zeros(len(columns["LAT"][1]), np.int64)
         for name, value in (("LAT", LANGUAGE), ("SUPPRESS", "N"), ("TS", "P"), ("STT", "PF"), ("ISPREF", "Y")):
-            total = 2 * total + _mapped(columns[name], lambda text, value=value: int(text == value))
+            total = 2 * total + _mapped(columns[name], partial(_equal, value))
         (sabs, sab), (ttys, tty) = columns["SAB"], columns["TTY"]
         ranks = np.array([[self.ranks.get((s, t), 0) for t in ttys] for s in sabs], np.int64)
         return total * 100_000 + (ranks[sab, tty] if ranks.size else 0)
@@ -210,7 +211,8 @@ class _Job:
         for pair in np.flatnonzero(met).tolist():
             first, second = rels[pair // len(relas)], relas[pair % len(relas)]
             codes[pair] = self.writer.relation(f"{first}|{second}" if second else first)
-        return codes[both]
+        found: NDArray[np.int64] = codes[both]
+        return found
 
     def _inverses(self) -> None:
         """Declare which relations say the same the other way round."""
@@ -238,6 +240,10 @@ _USUAL = {
 def _plainest(name: str) -> tuple[bool, bool, str]:
     """Which of two inverse names is stored: `isa` before `inverse_isa`, `part_of` before `has_part`."""
     return name.startswith("inverse_"), name.startswith("has_"), name
+
+
+def _equal(value: str, text: str) -> int:
+    return int(text == value)
 
 
 def _codes(column: Any) -> tuple[list[str], NDArray[np.int64]]:

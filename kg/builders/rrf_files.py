@@ -8,7 +8,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from secondread.schema.errors import InputError
 
@@ -119,7 +119,7 @@ def _parts(folder: Path, base: str) -> list[Path]:
 
 def _opened(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
-        return gzip.open(path)
+        return cast(IO[bytes], gzip.open(path))
     if path.suffix == ".bz2":
         return bz2.open(path)
     return path.open("rb")

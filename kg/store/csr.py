@@ -22,7 +22,7 @@ from secondread.kg.store.records import (
     flags_of,
     polarity_of,
 )
-from secondread.kg.store.rowstore import Fan, Hit, Ints, RowStore, damaged, sample
+from secondread.kg.store.rowstore import MOST_HITS, Fan, Hit, Ints, RowStore, damaged, sample
 from secondread.kg.store.wording import sentence
 from secondread.schema.errors import StoreError
 
@@ -180,7 +180,7 @@ class CsrStore(RowStore):
         wanted = np.uint64(hash_of(form))
         begin, end = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
         found = []
-        for number in numbers[begin:end].tolist():
+        for number in numbers[begin : min(end, begin + MOST_HITS)].tolist():
             row = int(np.searchsorted(ptr, number, side="right")) - 1
             text = self._name_text(row, number)
             if normal(text) == form:

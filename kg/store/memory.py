@@ -21,7 +21,7 @@ from secondread.kg.store.records import (
     flags_of,
     polarity_of,
 )
-from secondread.kg.store.rowstore import Hit, Ints, RowStore
+from secondread.kg.store.rowstore import MOST_HITS, Hit, Ints, RowStore
 from secondread.kg.store.wording import sentence
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ class MemoryStore(RowStore):
 
     def hits(self, form: str) -> list[Hit]:
         """Names with exactly this normal form."""
-        return self._hits.get(form, [])
+        return self._hits.get(form, [])[:MOST_HITS]
 
     @cached_property
     def view(self) -> "networkx.MultiDiGraph":

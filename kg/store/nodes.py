@@ -111,9 +111,10 @@ class Nodes:
         """Row of an id, -1 when there is none."""
         space, key = split(node)
         number = number_of(space, key, self.formats)
-        if number is None:
-            return self._rows.get((space, key), -1)
-        return int(self.find_numbers(space, np.array([number]))[0])
+        if number is None or number >= _TABLE_LIMIT:
+            return self._rows.get((space, key if number is None else number), -1)
+        table = self._tables.get(space)
+        return -1 if table is None or number >= len(table) else int(table[number])
 
     def add(self, node: str) -> tuple[int, bool]:
         """Row of an id, and whether it is new.
@@ -128,7 +129,11 @@ class Nodes:
         row = self.count
         number = number_of(space, key, self.formats)
         if number is not None:
-            self._enter(space, np.array([number]), np.array([row], np.int32))
+            table = self._tables.get(space)
+            if table is not None and number < len(table):
+                table[number] = row
+            else:
+                self._enter(space, np.array([number]), np.array([row], np.int32))
             self._add(space, np.array([number]))
         else:
             self._rows[space, key] = row

@@ -3,7 +3,7 @@
 import abc
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import networkx
 
 Ints = NDArray[Any]
+MOST_HITS = 2000
+"""Names of one normal form that a look-up considers."""
 LONGEST_TEXT = 10_000
 """Characters of the longest text that is looked up."""
 
@@ -114,7 +116,7 @@ class RowStore(abc.ABC):
         """Edges of a row, both ways."""
         return len(self.out_edges(row)[1]) + len(self.in_edges(row)[1])
 
-    def __enter__(self) -> "RowStore":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -22,7 +22,7 @@ from secondread.kg.store.records import (
     flags_of,
     polarity_of,
 )
-from secondread.kg.store.rowstore import Hit, Ints, RowStore
+from secondread.kg.store.rowstore import MOST_HITS, Hit, Ints, RowStore
 from secondread.kg.store.wording import sentence
 from secondread.schema.errors import InputError, StoreError
 
@@ -289,7 +289,7 @@ class SqliteStore(RowStore):
 
     def hits(self, form: str) -> list[Hit]:
         """Names with exactly this normal form."""
-        found = self._all("SELECT row, body FROM names WHERE form = ? ORDER BY number LIMIT 10000", form)
+        found = self._all("SELECT row, body FROM names WHERE form = ? ORDER BY number LIMIT ?", form, MOST_HITS)
         names = ((row, Name.model_validate_json(body)) for row, body in found)
         return [Hit(row, name.text, name.preferred) for row, name in names]
 

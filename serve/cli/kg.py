@@ -1,4 +1,4 @@
-"""Look into the knowledge graph: query a concept, paths between two, counts, lint; mine reports for its concepts."""
+"""Look into the knowledge graph, build graphs from licensed and open sources, mine reports for concepts."""
 
 import argparse
 import sys
@@ -6,33 +6,54 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secondread.schema.errors import UsageError
+from secondread.serve.cli import kg_store
 from secondread.serve.cli.console import one_line, print_json, table
 
 if TYPE_CHECKING:
     from secondread.kg.graph import Graph
     from secondread.schema.evidence import GraphEdge
 
-ACTIONS = ("query", "path", "stats", "lint", "mine")
+ACTIONS = ("query", "path", "stats", "lint", "mine", "build", "export", "check")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("action", choices=ACTIONS, help="query TEXT, path FROM TO, stats, lint, or mine REPORTS")
+    parser.add_argument(
+        "action",
+        choices=ACTIONS,
+        help="query TEXT, path FROM TO, stats, lint, mine REPORTS, build KIND SOURCE, export, or check",
+    )
     parser.add_argument("terms", nargs="*", metavar="TERM", help="concept ids or words")
+    parser.add_argument("--graph", type=Path, metavar="FOLDER", help="a built graph in place of the one that ships")
     parser.add_argument("--relation", metavar="R", help="query: only edges of this relation")
     parser.add_argument("--hops", type=int, default=4, choices=range(1, 7), metavar="1-6", help="path: longest chain")
     parser.add_argument(
         "--limit", type=int, default=5, choices=range(1, 101), metavar="1-100", help="path: most chains"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="mine: JSON-lines file, continued when it exists")
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH",
+        help="mine: JSON-lines file, continued when it exists; build: folder of the graph; export: folder of CSV files",
+    )  # fmt: skip
+    parser.add_argument("--strict", action="store_true", help="build: end at the first row that would be left out")
+    parser.add_argument("--version", default="", help="build: release of the source, kept in the graph")
+    parser.add_argument("--max-srl", type=int, metavar="N", help="export: highest source restriction level, e.g. 0")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run one action."""
+    if args.action == "build":
+        return kg_store.build(args)
     wanted = {"query": 1, "path": 2, "mine": 1}.get(args.action, 0)
     if len(args.terms) != wanted:
         raise UsageError(f"`secondread kg {args.action}` takes {wanted} terms, not {len(args.terms)}.")
+    if args.graph is not None or args.action in ("export", "check"):
+        if args.graph is None:
+            raise UsageError(f"`secondread kg {args.action}` needs a built graph.", hint="Add --graph FOLDER.")
+        if args.action in ("mine", "lint"):
+            raise UsageError(f"`secondread kg {args.action}` reads the graph that ships only.")
+        done: int = getattr(kg_store, args.action)(args)
+        return done
     from secondread.kg.graph import core_graph
 
     graph = core_graph()

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,3 +76,37 @@ def test_the_graph_can_be_queried_and_walked(capsys: pytest.CaptureFixture[str])
 def test_the_shipped_graph_has_no_lint(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["kg", "lint", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_a_graph_is_built_asked_exported_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from secondread.evals.mimic_layout import write
+
+    truth = write(tmp_path / "films", studies=4, seed=5, size=96)
+    graph = tmp_path / "graph"
+    assert main(["kg", "build", "mimic", str(tmp_path / "films"), "--out", str(graph), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stats"]["kinds"]["image"] == len(truth["images"])
+    assert main(["kg", "query", "cardiomegaly", "--graph", str(graph), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["node"]["id"] == "enlarged_cardiac_silhouette"
+    said = {e["subject"]: e["polarity"] for e in told["edges"]}
+    from secondread.imaging.store import ImageStore
+
+    for about in truth["images"].values():
+        image = ImageStore().add(tmp_path / "films" / about["file"]).ref.id
+        assert said[f"IMAGE:{image}"] == ("positive" if about["ctr"] > 0.5 else "negative")
+    first = next(iter(said))
+    assert main(["kg", "path", first, "enlarged_cardiac_silhouette", "--graph", str(graph), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)[0]) == 1
+    assert main(["kg", "stats", "--graph", str(graph)]) == 0
+    assert main(["kg", "check", "--graph", str(graph)]) == 0
+    assert main(["kg", "export", "--graph", str(graph), "--out", str(tmp_path / "open"), "--max-srl", "0"]) == 0
+    assert "IMAGE:" not in (tmp_path / "open" / "nodes.csv").read_text()
+    capsys.readouterr()
+    for wrong in (
+        ["kg", "build", "umls", str(tmp_path), "--out", str(tmp_path / "g")],
+        ["kg", "build", "what", "x", "--out", "y"], ["kg", "build", "mimic"], ["kg", "export"],
+        ["kg", "stats", "--graph", str(tmp_path)],
+        ["kg", "query", "no such", "--graph", str(graph)], ["kg", "lint", "--graph", str(graph)],
+    ):  # fmt: skip
+        assert main(wrong) in (1, 2)
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
