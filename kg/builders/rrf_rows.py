@@ -1,6 +1,7 @@
 """Rows of an RRF file in column form: whole blocks through pyarrow, lines that it would trip over one by one."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,21 +53,33 @@ def rows(
     }
     convert = csv.ConvertOptions(column_types=kinds, include_columns=list(wanted), strings_can_be_null=False)
     parse = csv.ParseOptions(delimiter="|", quote_char=False, escape_char=False, ignore_empty_lines=False)
-    line = 1
-    for block in release.blocks(base):
-        if line == 1 and block.startswith(_BOM):
-            report.note(file, "byte_order_mark", [1])
-            block = block[len(_BOM) :]
-        clean, lines, total = _checked(block, len(names), line, file, report)
-        report.read(file, total)
-        line += total
-        if clean:
-            read = csv.ReadOptions(column_names=[*names, "_end"], block_size=max(1 << 20, len(clean) + 1))
-            table = csv.read_csv(pyarrow.py_buffer(clean), read, parse, convert)
-            yield Rows(table, lines)
-    claimed = release.claimed.get(base)
-    if claimed is not None and claimed != line - 1:
-        report.note(file, "rows_other_than_MRFILES_says", count=abs(claimed - (line - 1)))
+
+    def parts() -> Iterator[Rows]:
+        line = 1
+        for block in release.blocks(base):
+            if line == 1 and block.startswith(_BOM):
+                report.note(file, "byte_order_mark", [1])
+                block = block[len(_BOM) :]
+            clean, lines, total = _checked(block, len(names), line, file, report)
+            report.read(file, total)
+            line += total
+            if clean:
+                read = csv.ReadOptions(column_names=[*names, "_end"], block_size=max(1 << 20, len(clean) + 1))
+                yield Rows(csv.read_csv(pyarrow.py_buffer(clean), read, parse, convert), lines)
+        claimed = release.claimed.get(base)
+        if claimed is not None and claimed != line - 1:
+            report.note(file, "rows_other_than_MRFILES_says", count=abs(claimed - (line - 1)))
+
+    yield from _ahead(parts())
+
+
+def _ahead(parts: Iterator[Rows]) -> Iterator[Rows]:
+    """The parts, each read by a thread while the one before is used."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = reader.submit(next, parts, None)
+            yield part
 
 
 def _checked(
@@ -78,9 +91,9 @@ def _checked(
     whole = block.endswith(b"\n")
     if not whole:
         ends = np.append(ends, len(block))
-    bars = np.flatnonzero(letters == _BAR)
-    counts = np.diff(np.searchsorted(bars, ends), prepend=0)
-    odd = counts != columns
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    # An empty last line has no first letter; its count is that of nothing and it is odd in any case.
+    odd = np.add.reduceat(letters == _BAR, np.minimum(starts, len(letters) - 1), dtype=np.int32) != columns
     # Every line of the right number of bars must also end in one.
     odd |= letters[np.maximum(ends - 1, 0)] != _BAR
     if not whole:
@@ -90,7 +103,6 @@ def _checked(
     if not odd.any() and not len(unusual):
         return block, lines, len(ends)
     odd[unusual] = True
-    starts = np.concatenate(([0], ends[:-1] + 1))
     repaired: list[bytes] = []
     kept: list[int] = []
     for n in np.flatnonzero(odd).tolist():
