@@ -42,8 +42,10 @@ def location_violations(claim: Claim, said: Said) -> list[Violation]:
 
 
 def _sides_of(concept: str, said: Said) -> set[str]:
-    """Patient sides that the evidence gives for one concept."""
+    """Patient sides that the evidence gives for one concept; a structure that is named by its side has that one."""
     found = sides_of_name(concept)
+    if found:
+        return found
     for item in said.cited:
         if isinstance(item.result, Findings):
             finding = item.result.get(concept)
@@ -87,7 +89,7 @@ def side_violations(said: Said) -> list[Violation]:
     for word in side_words(said.text):
         if word.frame == "image":
             bad = word.side not in image
-        elif _in_structure(word, said) or (ratios and word.side in ("left", "right")):
+        elif _in_structure(word, said) or (ratios and _between_sides(word, said)):
             bad = False
         else:
             bad = not ({"left", "right"} <= allowed if word.side == "both" else word.side in allowed)
@@ -102,6 +104,14 @@ def _in_structure(word: SideWord, said: Said) -> bool:
         if mention.start <= word.start < mention.end and word.side in sides_of_name(mention.concept):
             return mention.concept in said.established
     return False
+
+
+def _between_sides(word: SideWord, said: Said) -> bool:
+    """Whether a side stands in a clause that sets one side against the other, as a ratio of both does."""
+    low, high = next(((a, b) for a, b in clauses(said.text) if a <= word.start < b), (0, len(said.text)))
+    clause = said.text[low:high]
+    named = {w.side for w in side_words(clause) if w.frame == "patient"}
+    return {"left", "right"} <= named or (word.side in ("left", "right") and compares_sides(clause))
 
 
 def _compared(said: Said) -> list[Violation]:
