@@ -382,6 +382,7 @@ def runtime_of(settings: Settings) -> Runtime:
         device=settings.device,
         threads=settings.threads,
         corpora=settings.corpora,
+        graphs=settings.graphs,
     )
 
 

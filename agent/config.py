@@ -20,7 +20,7 @@ FILE_NAME = "secondread.toml"
 _ALIASES = {"data_dir": ("SECONDREAD_DATA_DIR", "SECONDREAD_DATA")}
 _NONE_WORDS = ("none", "off", "null", "")
 _OPTIONAL = ("risk", "threads", "anatomy_members", "guard_member", "trace_dir", "cache_dir", "data_dir")
-_LISTS = ("anatomy_members", "allowed_licences", "corpora")
+_LISTS = ("anatomy_members", "allowed_licences", "corpora", "graphs")
 
 Risk = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -97,6 +97,8 @@ class Settings(Record):
     """Offer the tools that search corpora. Off only for experiments."""
     corpora: tuple[Path, ...] = ()
     """Folders of the corpora that retrieval tools search, see `secondread index`."""
+    graphs: tuple[Path, ...] = ()
+    """Folders of built graphs whose image nodes retrieval tools walk, see `secondread kg build`."""
     data_dir: Path | None = None
     """Research data folder of evaluations and training recipes; nothing else reads it."""
 

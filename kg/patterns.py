@@ -107,6 +107,12 @@ SIMILAR = _any(
     r"\b(similar|resembl\w+|alike|(look(s|ing)? )?like (this|these|that|it))\b",
 )
 """The question asks for other images that look like this one."""
+STORED = _any(
+    r"\b(find|show|list|search|retrieve|get|any|other|which|do (we|you) have|are there)\b.{0,30}"
+    r"\b(images|films|cases|radiographs|x-?rays|scans|patients|studies|examples)\b.{0,20}"
+    r"\b(with(out)?|show(s|n|ing)?|having|labell?ed|(positive|negative) for|that (have|show)|of)\b",
+)
+"""The question asks for stored images that show something."""
 LITERATURE = _any(
     r"\b(literature|publications?|published|textbooks?|guidelines?|journal|peer.reviewed)\b",
     (

@@ -20,6 +20,9 @@ CAPABILITIES = "capabilities_tool"
 STUDY_CONTENTS = "study_contents_tool"
 SIMILAR_CASES = "similar_cases_tool"
 LITERATURE = "literature_tool"
+STORED_IMAGES = "find_images_tool"
+_SHOWN = ("finding", "disease", "device")
+"""Kinds of concepts that stored images may show."""
 __all__ = ["Asked", "Choice", "Question", "parse"]
 
 
@@ -124,6 +127,8 @@ def _clause(clause: str, graph: Graph) -> _Read:
     if say.LISTING.search(low):
         return _Read([Asked(kind="listing", concept=CAPABILITIES)])
     found = mentions(clause, graph)
+    if say.STORED.search(low) and any(graph.concept(m.concept).kind in _SHOWN for m in found):
+        return _Read([Asked(kind="listing", concept=STORED_IMAGES)])
     topic = _topic(low, found, graph)
     if topic and found:
         telling = found if topic == "relation" else _telling(found, graph)

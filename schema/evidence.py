@@ -277,6 +277,8 @@ class SimilarCase(Record):
     """Cosine of the encoder's vectors, -1 to 1."""
     ranks: dict[str, int] = Field(default_factory=dict)
     """Search channel -> rank from 1."""
+    triples: tuple[str, ...] = ()
+    """Edges of a graph that say what it shows; those of both polarities where its sources disagree."""
     text: str
     """The case in one sentence."""
 

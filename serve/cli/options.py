@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,21 @@ def choices(text: str) -> tuple[str, ...]:
     return found
 
 
+def pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """`NAME=VALUE` words as a mapping.
+
+    Raises:
+        UsageError: A word is not of that form.
+    """
+    made = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name or not value:
+            raise UsageError(f"{one[:80]!r} after {option} is not NAME=VALUE.")
+        made[name] = value
+    return made
+
+
 def _number(text: str, fits: Callable[[float], bool], what: str) -> float:
     try:
         value = float(text)
@@ -85,6 +100,10 @@ def add_agent_options(parser: argparse.ArgumentParser) -> None:
         "--corpus", action="append", type=Path, metavar="FOLDER", dest="corpora",
         help="corpus that retrieval tools search; may be given more than once",
     )  # fmt: skip
+    group.add_argument(
+        "--graph", action="append", type=Path, metavar="FOLDER", dest="graphs",
+        help="built graph whose image nodes are walked; may be given more than once",
+    )  # fmt: skip
     group.add_argument("--no-cache", action="store_true", help="neither use nor keep results of earlier runs on disk")
     group.add_argument(
         "--no-rethink", dest="rethink", action="store_false", default=None, help="no second look (for experiments)"
@@ -109,6 +128,7 @@ def settings_of(args: argparse.Namespace) -> "Settings":
         send_pixels=args.send_pixels,
         rethink=args.rethink,
         corpora=tuple(args.corpora) if getattr(args, "corpora", None) else None,
+        graphs=tuple(args.graphs) if getattr(args, "graphs", None) else None,
     )
     return settings.model_copy(update={"cache_dir": None}) if args.no_cache else settings
 

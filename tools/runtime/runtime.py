@@ -62,6 +62,7 @@ class Runtime:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         threads: Of torch's operators, set once per process; None leaves torch's own choice.
         corpora: Folders of the corpora that retrieval tools search, besides the passages that ship.
+        graphs: Folders of built graphs whose image nodes they walk.
 
     Raises:
         UsageError: A device was named that this machine does not have.
@@ -81,13 +82,14 @@ class Runtime:
         device: str = "auto",
         threads: int | None = None,
         corpora: Sequence[Path] = (),
+        graphs: Sequence[Path] = (),
     ) -> None:
         if store is None:
             from secondread.imaging.store import ImageStore
 
             store = ImageStore(byte_budget=pixel_budget_mb * MEGABYTE)
         self.store = store
-        self.library = Library(corpora)
+        self.library = Library(corpora, graphs)
         self.catalogue = tools if tools is not None else catalogue()
         self.devices = Devices(device)
         self._threads = threads
