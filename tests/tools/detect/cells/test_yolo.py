@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from secondread.agent.settled import tool_defaults
 from secondread.agent.config import Settings
+from secondread.agent.settled import tool_defaults
 from secondread.schema.errors import ToolUnavailable, UsageError
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -1,0 +1,22 @@
+"""Every reader, by name."""
+
+from secondread.evals.bench.readers.base import Reader
+from secondread.evals.bench.readers.deeptumor import DEEPTUMORVQA
+from secondread.evals.bench.readers.mediconfusion import MEDICONFUSION
+from secondread.evals.bench.readers.rad_restruct import RAD_RESTRUCT
+from secondread.evals.bench.readers.smmile import SMMILE
+from secondread.evals.bench.readers.vqa_rad import SLAKE, VQA_RAD
+from secondread.schema.errors import UsageError
+
+READERS: dict[str, Reader] = {r.name: r for r in (VQA_RAD, SLAKE, RAD_RESTRUCT, MEDICONFUSION, SMMILE, DEEPTUMORVQA)}
+
+
+def reader(name: str) -> Reader:
+    """A reader by its name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if name not in READERS:
+        raise UsageError(f"There is no benchmark {name!r}.", hint=f"Benchmarks: {', '.join(READERS)}.")
+    return READERS[name]

@@ -1,0 +1,1 @@
+"""Readers of published benchmarks, each in its true file format."""
