@@ -30,7 +30,7 @@ def with_graph(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Graph], Ag
     made: list[Agent] = []
 
     def make(graph: Graph) -> Agent:
-        for module in ("kg.graph", "agent.agent", "agent.planners.protocol"):
+        for module in ("kg.graph", "agent.agent", "agent.durable.driving", "agent.planners.protocol"):
             monkeypatch.setattr(f"secondread.{module}.core_graph", lambda: graph)
         made.append(Agent(settings=Settings()))
         return made[-1]
