@@ -3,8 +3,11 @@
 import csv
 import gzip
 import io
+import json
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from secondread.kg.builders.report import BuildReport
 from secondread.schema.errors import InputError
@@ -54,7 +57,7 @@ def lines(path: Path, report: BuildReport) -> Iterator[tuple[int, str]]:
                     report.reject(file, "nul_byte", [number])
                     continue
                 yield number, text.rstrip("\r\n")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
 
 
@@ -127,5 +130,17 @@ def text_of(path: Path) -> str:
     try:
         raw = path.read_bytes()
         return io.BytesIO(gzip.decompress(raw) if path.suffix == ".gz" else raw).read().decode("utf-8", "replace")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
+
+
+def json_of(text: str) -> Any:
+    """A JSON text as objects.
+
+    Raises:
+        ValueError: It is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error

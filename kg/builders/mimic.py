@@ -197,8 +197,12 @@ class _Job:
             if not path.is_file():
                 self.report.note(file, "no_report", count=1)
                 continue
-            text = text_of(path)
             self.report.read(file, 1)
+            try:
+                text = text_of(path)
+            except InputError:
+                self.report.reject(file, "report_cannot_be_read", count=1)
+                continue
             if _GAP.fullmatch(text):
                 self.report.note(file, "empty_report", count=1)
                 continue

@@ -4,13 +4,12 @@ OBO 1.4 flat file format (owlcollab.github.io/oboformat); obographs JSON (geneon
 left out and counted, their `replaced_by` becomes an edge; `alt_id` becomes a node without name and an edge to the term.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from secondread.kg.builders.lines import lines, stem_of, text_of
+from secondread.kg.builders.lines import json_of, lines, stem_of, text_of
 from secondread.kg.builders.report import BuildReport
 from secondread.kg.builders.staged import Ends, Progress, store
 from secondread.kg.store.identity import LONGEST
@@ -162,27 +161,35 @@ def _graphs(path: Path, report: BuildReport) -> Iterator[Term]:
     file = stem_of(path)
     report.begin(file)
     try:
-        body = json.loads(text_of(path))
-        graphs = body["graphs"]
+        graphs = list(json_of(text_of(path))["graphs"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no obographs file: {error}.") from error
     for graph in graphs:
+        parts = [graph.get(name) or [] for name in ("nodes", "edges")] if isinstance(graph, dict) else []
+        if not parts or not all(isinstance(part, list) for part in parts):
+            report.reject(file, "bad_graph", count=1)
+            continue
         edges: dict[str, list[tuple[str, str]]] = {}
-        for edge in graph.get("edges") or ():
+        for edge in parts[1]:
             try:
                 subject, relation, obj = _curie(edge["sub"]), _curie(edge["pred"]), _curie(edge["obj"])
             except (KeyError, TypeError, AttributeError):
                 report.reject(file, "bad_edge", count=1)
                 continue
             edges.setdefault(subject, []).append((relation.rpartition(":")[2] if relation else "related_to", obj))
-        for node in graph.get("nodes") or ():
+        for node in parts[0]:
             if not isinstance(node, dict) or not isinstance(node.get("id"), str):
                 report.reject(file, "bad_id", count=1)
                 continue
             report.read(file, 1)
             if node.get("type", "CLASS") != "CLASS":
                 continue
-            yield _node(node, edges)
+            try:
+                term = _node(node, edges)
+            except (AttributeError, TypeError, KeyError):
+                report.reject(file, "bad_node", count=1)
+                continue
+            yield term
 
 
 def _node(node: dict[str, Any], edges: dict[str, list[tuple[str, str]]]) -> Term:

@@ -5,12 +5,11 @@ Stanford-AIMI/radgraph). Reports mention entities with a polarity and the tokens
 entities keep the report as evidence.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from secondread.kg.builders.lines import stem_of, text_of
+from secondread.kg.builders.lines import json_of, stem_of, text_of
 from secondread.kg.builders.report import BuildReport
 from secondread.kg.builders.staged import Progress, store
 from secondread.kg.store.key import normal
@@ -71,7 +70,7 @@ def label_of(label: str) -> tuple[str, str] | None:
 
 def _reports(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        body = json.loads(text_of(path))
+        body = json_of(text_of(path))
     except ValueError as error:
         raise InputError(f"{path} is no JSON: {error}.") from error
     if isinstance(body, list):
@@ -109,7 +108,8 @@ def _report(file: str, name: str, body: Any, writer: StoreWriter, report: BuildR
         evidence = {"report": name, "start": one.get("start_ix"), "end": one.get("end_ix")}
         writer.join(node, "mentions", entity, source=SOURCE, polarity=polarity, evidence=evidence)
     for key, subject in known.items():
-        for relation in entities[key].get("relations") or ():
+        relations = entities[key].get("relations") or []
+        for relation in relations if isinstance(relations, list) else [relations]:
             match relation:
                 case [str(kind), str(other)] if kind in RELATIONS and other in known:
                     if known[other] != subject:

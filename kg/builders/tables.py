@@ -5,12 +5,11 @@ The folder has the layout described in its README: `doid/`, `mondo/`, `uberon/`,
 `B:` broad) that becomes the term type of the name.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from secondread.kg.builders.lines import found, lines, stem_of, tsv
+from secondread.kg.builders.lines import found, json_of, lines, stem_of, tsv
 from secondread.kg.builders.report import BuildReport
 from secondread.kg.builders.staged import Ends, Progress, store
 from secondread.kg.store.records import Name
@@ -25,6 +24,8 @@ _ONTOLOGIES = (
     ("mondo", "MONDO", "disease", "CC BY 4.0", ("edges_rare.tsv",)),
     ("uberon", "UBERON", "anatomy", "CC BY 3.0", ("edges.tsv",)),
 )
+_LISTS = ("attributes", "synonyms", "codes", "modalities", "sections")
+"""Values of finding models and gamuts that are lists where they are there."""
 _OWN = ("DOID", "MONDO", "UBERON", "RID")
 
 
@@ -141,7 +142,7 @@ class _Job:
             attributes = {
                 str(a["name"]): a.get("values")
                 or f"{a.get('minimum', '')} to {a.get('maximum', '')} {a.get('unit', '')}"
-                for a in one.get("attributes", ())
+                for a in one.get("attributes") or ()
                 if isinstance(a, dict) and a.get("name")
             }
             self.writer.put(
@@ -179,11 +180,13 @@ class _Job:
         view = self._named(path)
         for number, text in lines(path, view):
             try:
-                one = json.loads(text)
+                one = json_of(text)
             except ValueError:
                 one = None
-            if isinstance(one, dict):
+            if isinstance(one, dict) and all(isinstance(one.get(name) or [], list) for name in _LISTS):
                 made.append((number, one))
+            elif isinstance(one, dict):
+                view.reject(stem_of(path), "bad_value", [number])
             else:
                 view.reject(stem_of(path), "empty_line" if not text.strip() else "bad_json", [number])
         return made

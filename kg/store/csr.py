@@ -181,7 +181,7 @@ class CsrStore(RowStore):
         begin, end = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
         found = []
         for number in numbers[begin : min(end, begin + MOST_HITS)].tolist():
-            row = int(np.searchsorted(ptr, number, side="right")) - 1
+            row = group_of(ptr, number)
             text = self._name_text(row, number)
             if normal(text) == form:
                 found.append(Hit(row, text, bool(self._arrays["name_preferred"][number])))
@@ -249,13 +249,15 @@ class CsrStore(RowStore):
             parents.append(np.full(cap, index))
             others += [self._object[first], self._subject[second]]
             edges += [first, self._in_edge[second]]
-        return Fan(np.concatenate(parents), np.concatenate(others), np.concatenate(edges), len(big))
+        first, second, third = (np.concatenate(parts) for parts in (parents, others, edges))
+        order = np.argsort(first, kind="stable")
+        return Fan(first[order], second[order], third[order], len(big))
 
     def edge(self, number: int) -> StoredEdge:
         """The record of an edge."""
         if not 0 <= number < len(self._object):
             raise damaged()
-        subject = int(np.searchsorted(self._out, number, side="right")) - 1
+        subject = group_of(self._out, number)
         obj, code = int(self._object[number]), int(self._relation[number])
         nth, before, begin = 1, number - 1, int(self._out[subject])
         while before >= begin and self._object[before] == obj and self._relation[before] == code:
@@ -295,6 +297,11 @@ class CsrStore(RowStore):
     def ids(self) -> Iterator[str]:
         """Every node id, by row."""
         return (self.id_of(row) for row in range(self.count))
+
+
+def group_of(pointers: Ints, number: int) -> int:
+    """Which group a number lies in. The number is given the type of the pointers, else the whole array is converted."""
+    return int(np.searchsorted(pointers, pointers.dtype.type(number), side="right")) - 1
 
 
 def _ranges(begin: Ints, counts: Ints) -> tuple[Ints, Ints]:
