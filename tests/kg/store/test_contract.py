@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from graph_stores import KINDS, Fill, build
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from secondread.kg.graph import core_graph
@@ -124,6 +124,7 @@ EDGES = st.lists(st.tuples(st.integers(0, 7), st.sampled_from("ab"), st.integers
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(edges=[(0, "a", 3), (0, "a", 4), (1, "a", 2), (2, "a", 3), (4, "a", 2)], ends=(0, 1))
 @given(edges=EDGES, ends=st.tuples(st.integers(0, 7), st.integers(0, 7)))
 def test_stores_agree_on_any_graph(
     edges: list[tuple[int, str, int]], ends: tuple[int, int], tmp_path_factory: Any
