@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +64,10 @@ def finish(writer: "StoreWriter") -> dict[str, Any]:
     """Write the store of a build and rename it into place; its stats."""
     output = Output(writer.partial / "store")
     nodes = writer.nodes.count
-    edge_stats = _edges(writer, output, nodes)
-    names = _names(writer, output, nodes)
-    kinds = _nodes(writer, output, nodes)
-    _types(writer, output, nodes)
-    definitions = _texts(writer, output)
+    with ThreadPoolExecutor(1) as side:  # sorting lets other threads run, and edges and names share nothing
+        named = side.submit(_named, writer, output, nodes)
+        edge_stats = _edges(writer, output, nodes)
+        names, kinds, definitions = named.result()
     sources = sorted(writer.sources, key=lambda name: writer.sources[name][0])
     relations = list(writer.tables["relations"])
     stats: dict[str, Any] = {
@@ -89,11 +89,19 @@ def finish(writer: "StoreWriter") -> dict[str, Any]:
         "spaces": list(writer.nodes.spaces),
         "formats": {k: v for k, v in writer.nodes.formats.items() if k in writer.nodes.spaces},
         "inverses": writer.inverses,
-        "files": manifest.entries(output.folder, output.names),
+        "files": manifest.entries(output.folder, sorted(output.names)),
     }
     manifest.write(output.folder, content)
     _rename(output.folder, writer.folder)
     return stats
+
+
+def _named(writer: "StoreWriter", output: Output, nodes: int) -> tuple[int, Counter[int], int]:
+    """Everything but the edges: number of names, nodes by kind, number of definitions."""
+    names = _names(writer, output, nodes)
+    kinds = _nodes(writer, output, nodes)
+    _types(writer, output, nodes)
+    return names, kinds, _texts(writer, output)
 
 
 def _rename(made: Path, folder: Path) -> None:
@@ -160,7 +168,7 @@ def _edges(writer: "StoreWriter", output: Output, nodes: int) -> dict[str, Any]:
     _fold(writer, subject, obj, *rest[:3])
 
     order = np.arange(len(subject), dtype=np.int32 if len(subject) < 2**31 else np.int64)
-    for key, size in ((rest[1], 0), (rest[0], 0), (obj, nodes), (subject, nodes)):
+    for key, size in (*_said(rest[0], rest[1], len(writer.sources)), (obj, nodes), (subject, nodes)):
         order = order[stable_order(key[order], size)]
     subject, obj = subject[order], obj[order]
     rest = [column[order] for column in rest]
@@ -216,6 +224,20 @@ def _fold(writer: "StoreWriter", subject: Ints, obj: Ints, relation: Ints, sourc
     swap = subject[round_]
     subject[round_] = obj[round_]
     obj[round_] = swap
+
+
+def _said(relation: Ints, source: Ints, sources: int) -> list[tuple[Ints, int]]:
+    """Keys that sort by relation and then by source, the last first: one key where their pairs have few values."""
+    both = [(source, 0), (relation, 0)]
+    if not len(relation) or (int(relation.max()) + 1) * sources > 1 << 26:
+        return both
+    pair = relation.astype(np.uint32) * np.uint32(max(1, sources)) + source
+    met = np.flatnonzero(np.bincount(pair))
+    if len(met) > 65535:
+        return both
+    rank = np.zeros(int(met[-1]) + 1, np.uint16)
+    rank[met] = np.arange(len(met))
+    return [(rank[pair], 0)]
 
 
 def _counts(codes: Ints) -> dict[int, int]:

@@ -5,6 +5,7 @@ of nothing but such characters keep them. Hash: polynomial in the UTF-8 bytes mo
 compares the normal forms behind equal hashes, so a collision costs time and no wrong answer.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -20,13 +21,21 @@ _LONG = 1 << 16
 """Bytes of the longest normal form that is hashed in bulk; longer ones go one by one."""
 
 
+_ACCENTS = dict.fromkeys(range(0x300, 0x370))
+_OTHER = re.compile(r"[\W_]")
+
+
+def _mark_or_space(match: re.Match[str]) -> str:
+    """Marks of scripts that write vowels with them stay; every other sign parts words."""
+    return match.group() if unicodedata.category(match.group())[0] == "M" else " "
+
+
 def normal(text: str) -> str:
     """The normal form of a name."""
     if not text.isascii():
-        plain = unicodedata.normalize("NFKD", text)
-        text = unicodedata.normalize("NFC", "".join(c for c in plain if not "\u0300" <= c <= "\u036f"))
+        text = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_ACCENTS))
     folded = text.casefold()
-    kept = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in folded).split()
+    kept = _OTHER.sub(_mark_or_space, folded).split()
     return " ".join(kept) or " ".join(folded.split())
 
 
