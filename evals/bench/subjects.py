@@ -94,7 +94,7 @@ class AgentSubject:
                 "subject": self.name,
                 "text": answer.text,
                 "confidence": answer.confidence,
-                "calibrator": getattr(answer, "calibrator", None),
+                "calibrator": answer.confidence_method or None,
                 "seconds": time.monotonic() - started,
                 "calls": answer.budget.calls,
                 "tokens": answer.budget.tokens,

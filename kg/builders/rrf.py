@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from secondread.kg.builders.report import BuildReport
 from secondread.kg.builders.rrf_files import Release
 from secondread.kg.builders.rrf_rows import numbers_of, rows
+from secondread.kg.builders.staged import REPORT, Progress
 from secondread.kg.store.records import SUPPRESSED
 from secondread.kg.store.writer import StoreWriter
 
@@ -23,13 +24,9 @@ NAMESPACE, KIND = "UMLS", "concept"
 LICENCE = "UMLS Metathesaurus licence; content of the sources under their own terms (restriction level per atom)"
 LANGUAGE = "ENG"
 """Language of preferred names."""
-REPORT = "report.json"
 _STEPS = ("MRCONSO", "MRSTY", "MRDEF", "MRREL")
 _INVERSE = {"CHD": "PAR", "RN": "RB", "AQ": "QB", "SIB": "SIB", "SY": "SY", "RO": "RO", "RL": "RL", "RQ": "RQ"}
 """REL that is stored -> REL of the same pair the other way round (UMLS Reference Manual, appendix B.4)."""
-
-Progress = Callable[[str, float], None]
-"""Called with what is read and the share of it that is done, 0 to 1."""
 
 
 def build(

@@ -8,6 +8,7 @@ from secondread.kg.builders.report import BuildReport
 from secondread.kg.store.writer import StoreWriter
 
 Progress = Callable[[str, float], None]
+"""Called with what is read and the share of it that is done, 0 to 1."""
 REPORT = "report.json"
 
 

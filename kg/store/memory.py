@@ -19,6 +19,7 @@ from secondread.kg.store.records import (
     confidence_of,
     flag_byte,
     flags_of,
+    names_of,
     polarity_of,
 )
 from secondread.kg.store.rowstore import MOST_HITS, Hit, Ints, RowStore
@@ -98,19 +99,6 @@ class MemoryStore(RowStore):
             self.__dict__.pop("_sorted", None)
         return self._rows[node]
 
-    def node_put(self, node: Node) -> int:
-        """Add a node, or names, types and attributes to one; its row."""
-        row = self._add(node.id)
-        held = self._nodes[row]
-        held.kind = node.kind
-        held.names += node.synonyms
-        held.definition = held.definition or node.definition
-        held.types += node.types
-        held.attributes |= node.attributes
-        for name in node.synonyms:
-            self._hits.setdefault(normal(name.text), []).append(Hit(row, name.text, name.preferred))
-        return row
-
     def put(
         self,
         node: str,
@@ -125,14 +113,17 @@ class MemoryStore(RowStore):
         attributes: Mapping[str, Any] | None = None,
     ) -> int:
         """Add a node, or more names to one; its row."""
-        first = [Name(text=name, source=source, srl=srl, preferred=True)] if name else []
-        rest = [s if isinstance(s, Name) else Name(text=s, source=source, srl=srl) for s in synonyms]
-        return self.node_put(
-            Node(
-                id=node, name=name or node, kind=kind, synonyms=(*first, *rest), definition=definition,
-                types=tuple(types), attributes=dict(attributes or {}),
-            )
-        )  # fmt: skip
+        names = names_of(name, synonyms, source, srl)
+        row = self._add(node)
+        held = self._nodes[row]
+        held.kind = kind
+        held.names += names
+        held.definition = held.definition or definition
+        held.types += types
+        held.attributes |= attributes or {}
+        for one in names:
+            self._hits.setdefault(normal(one.text), []).append(Hit(row, one.text, one.preferred))
+        return row
 
     def join(
         self,

@@ -92,6 +92,12 @@ class Paths(tuple[tuple[StoredEdge, ...], ...]):
         return made
 
 
+def names_of(name: str, synonyms: Iterable[str | Name], source: str, srl: int) -> tuple[Name, ...]:
+    """The names that a node is given: the preferred one first, where there is one."""
+    first = [Name(text=name, source=source, srl=srl, preferred=True)] if name else []
+    return (*first, *(s if isinstance(s, Name) else Name(text=s, source=source, srl=srl) for s in synonyms))
+
+
 def flag_byte(polarity: str | None = None, flags: Iterable[str] = ()) -> int:
     """The flag byte of an edge.
 

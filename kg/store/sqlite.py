@@ -20,6 +20,7 @@ from secondread.kg.store.records import (
     confidence_of,
     flag_byte,
     flags_of,
+    names_of,
     polarity_of,
 )
 from secondread.kg.store.rowstore import MOST_HITS, Hit, Ints, RowStore
@@ -144,8 +145,7 @@ class SqliteStore(RowStore):
         attributes: Mapping[str, Any] | None = None,
     ) -> int:
         """Add a node, or more names to one; its row."""
-        first = [Name(text=name, source=source, srl=srl, preferred=True)] if name else []
-        rest = [s if isinstance(s, Name) else Name(text=s, source=source, srl=srl) for s in synonyms]
+        names = names_of(name, synonyms, source, srl)
         parts = [("definition", definition)] if definition else []
         parts += [("type", one) for one in types]
         parts += [("attributes", json.dumps(dict(attributes)))] if attributes else []
@@ -153,7 +153,7 @@ class SqliteStore(RowStore):
             row = self._add(node, kind)
             self._db.executemany(
                 "INSERT INTO names(row, form, body) VALUES (?, ?, ?)",
-                [(row, normal(n.text), n.model_dump_json()) for n in (*first, *rest)],
+                [(row, normal(n.text), n.model_dump_json()) for n in names],
             )
             self._db.executemany("INSERT INTO parts(row, part, body) VALUES (?, ?, ?)", [(row, *p) for p in parts])
             called = _first(self._names(row))

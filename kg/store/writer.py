@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from secondread.kg.store.key import columns_of, hashes
 from secondread.kg.store.lock import BuildLock
 from secondread.kg.store.nodes import Nodes
-from secondread.kg.store.records import Name, confidence_byte, flag_byte
+from secondread.kg.store.records import Name, confidence_byte, flag_byte, names_of
 from secondread.kg.store.spill import Columns
 from secondread.schema.errors import InputError, StoreError
 
@@ -325,10 +325,7 @@ class StoreWriter:
         """Add a node, or more names to one; its row."""
         row, _ = self.nodes.add(node)
         self._kinds(np.array([row], np.int32), self.kind(kind))
-        first = [Name(text=name, source=source, srl=srl, preferred=True)] if name else []
-        for one in (*first, *synonyms):
-            given = one if isinstance(one, Name) else Name(text=one, source=source, srl=srl)
-            self._name_rows.append((row, given))
+        self._name_rows += [(row, one) for one in names_of(name, synonyms, source, srl)]
         if len(self._name_rows) >= BATCH:
             self._flush_names()
         at = np.array([row], np.int32)

@@ -92,29 +92,12 @@ def _mine(graph: "Graph", args: argparse.Namespace) -> int:
     return 0
 
 
-def _concept(graph: "Graph", text: str) -> str:
-    """The concept id that a term means.
-
-    Raises:
-        UsageError: None, or more than one.
-    """
-    if graph.has(text):
-        return text
-    found = graph.lookup(text)
-    if not found:
-        raise UsageError(f"The graph has no concept for {one_line(text, 80)!r}.")
-    if len(found) > 1:
-        names = ", ".join(c.id for c in found[:8])
-        raise UsageError(f"{one_line(text, 80)!r} can mean more than one concept: {names}.")
-    return str(found[0].id)
-
-
 def _edges(graph: "Graph", concept: str, relation: str | None) -> "list[GraphEdge]":
     return [edge for way in ("out", "in") for edge in graph.neighbors(concept, relation, direction=way)]
 
 
 def _query(graph: "Graph", text: str, relation: str | None, as_json: bool) -> int:
-    concept = _concept(graph, text)
+    concept = kg_store.meant(graph, text)
     edges = _edges(graph, concept, relation)
     if as_json:
         print_json(
@@ -127,7 +110,7 @@ def _query(graph: "Graph", text: str, relation: str | None, as_json: bool) -> in
 
 
 def _path(graph: "Graph", args: argparse.Namespace) -> int:
-    start, end = (_concept(graph, term) for term in args.terms)
+    start, end = (kg_store.meant(graph, term) for term in args.terms)
     paths = graph.paths(start, end, max_hops=args.hops, limit=args.limit)
     if args.json:
         print_json([[edge.model_dump() for edge in path] for path in paths])

@@ -11,6 +11,7 @@ from secondread.schema.errors import SecondReadError, UsageError
 from secondread.serve.cli.console import one_line, print_json, table
 
 if TYPE_CHECKING:
+    from secondread.kg.graph import Graph
     from secondread.kg.store.csr import CsrStore
     from secondread.kg.store.records import StoredEdge
 
@@ -96,7 +97,7 @@ def opened(folder: Path) -> "CsrStore":
 def query(args: argparse.Namespace) -> int:
     """`kg query TERM --graph GRAPH`."""
     with opened(args.graph) as store:
-        node = _node(store, args.terms[0])
+        node = meant(store, args.terms[0])
         edges = store.neighbors(node, args.relation, "both", limit=max(args.limit, 50))
         if args.json:
             held = store.node(node).model_dump(mode="json")
@@ -112,7 +113,7 @@ def query(args: argparse.Namespace) -> int:
 def path(args: argparse.Namespace) -> int:
     """`kg path FROM TO --graph GRAPH`."""
     with opened(args.graph) as store:
-        start, end = (_node(store, term) for term in args.terms)
+        start, end = (meant(store, term) for term in args.terms)
         paths = store.paths(start, end, max_hops=args.hops, limit=args.limit, timeout_s=20)
         if args.json:
             print_json([_plain(one) for one in paths])
@@ -180,21 +181,21 @@ def check(args: argparse.Namespace) -> int:
     return 1 if damaged else 0
 
 
-def _node(store: "CsrStore", text: str) -> str:
-    """The node id that a term means.
+def meant(graph: "Graph | CsrStore", text: str) -> str:
+    """The id that a term means, in the graph that ships or in a built one.
 
     Raises:
         UsageError: None, or more than one.
     """
-    if store.has(text):
+    if graph.has(text):
         return text
-    found = store.lookup(text)
+    found = graph.lookup(text)
     if not found:
-        raise UsageError(f"The graph has no node for {one_line(text, 80)!r}.")
+        raise UsageError(f"The graph has nothing called {one_line(text, 80)!r}.")
     if len(found) > 1:
-        names = ", ".join(f"{n.id} ({one_line(n.name, 40)})" for n in found[:8])
-        raise UsageError(f"{one_line(text, 80)!r} can mean more than one node: {names}.")
-    return found[0].id
+        names = ", ".join(f"{one.id} ({one_line(one.name, 40)})" for one in found[:8])
+        raise UsageError(f"{one_line(text, 80)!r} can mean more than one thing: {names}.")
+    return str(found[0].id)
 
 
 def _plain(edges: "tuple[StoredEdge, ...]") -> list[dict[str, Any]]:

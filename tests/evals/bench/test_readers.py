@@ -230,7 +230,7 @@ def test_every_reader_says_what_it_is() -> None:
 def test_true_samples(data_dir: Path) -> None:
     folder = data_dir / "benchmarks"
     if not folder.is_dir():
-        pytest.skip("no benchmark samples")
+        pytest.skip(f"no benchmark samples in {folder}: an older copy of the research data")
     known = {"vqa_rad": 50, "slake": 40, "mediconfusion": 50, "rad_restruct": 342, "smmile": 50, "deeptumorvqa": 1}
     for name, n in known.items():
         found = read(name, folder / name)
@@ -244,7 +244,7 @@ def test_floors_of_the_true_samples(data_dir: Path) -> None:
 
     folder = data_dir / "benchmarks"
     if not folder.is_dir():
-        pytest.skip("no benchmark samples")
+        pytest.skip(f"no benchmark samples in {folder}: an older copy of the research data")
     rows = json.loads((folder / "vqa_rad" / "sample50.json").read_text())
     closed = Counter(r["answer"].lower() for r in rows if r["answer_type"] == "CLOSED")
     found = read("vqa_rad", folder / "vqa_rad")
