@@ -52,12 +52,14 @@ def given_masks(
 
 
 def concept_of(name: str, graph: Graph) -> str:
-    """Concept id of a structure's name; `marked_region` when the graph does not know it."""
+    """Concept id of a structure's name; `marked_region` when the graph knows no structure of that name.
+
+    The outline of a `mass` says where to measure. That there is a mass the caller has said and no tool has shown, so it
+    is measured as a region and not told as a finding.
+    """
     word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    if graph.has(word):
-        return word
-    known = graph.lookup(word.replace("_", " "))
-    return known[0].id if len(known) == 1 else "marked_region"
+    known = [graph.concept(word)] if graph.has(word) else graph.lookup(word.replace("_", " "))
+    return known[0].id if len(known) == 1 and known[0].kind == "anatomy" else "marked_region"
 
 
 def _labels(store: ImageStore, info: ImageInfo, source: Any) -> tuple[NDArray[Any], list[str]]:

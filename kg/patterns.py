@@ -90,9 +90,6 @@ LISTING = _any(
     r"\bwhat is (possible|available|measurable)\b",
     r"\blist (all |the |your |of )*(measurements?|tools?|findings?|values?|everything|what)",
     r"\b(help|options)\W*$",
-    r"\bdescribe (this|the|what)\b",
-    r"\bwhat('s| is| does)? (visible|seen|shown|(this|the) (film|image|picture) show)",
-    r"\bwhat do(es)? (it|this|the (film|image|picture|x-?ray)) show\b",
     r"\bwhat (do|can) you know\b",
     r"\bmeasurable (here|on this)\b",
     r"\bwhat can i ask\b",
@@ -100,6 +97,18 @@ LISTING = _any(
     r"\btell me what you (can|see)\b",
     r"\bshow (me )?(all|every|your) (measurements?|tools?|values?)\b",
 )
+DESCRIBE = _any(
+    r"\bdescribe (this|the|what)\b",
+    r"\bwhat('s| is| does)? (visible|seen|shown|(this|the) (film|image|picture) show)",
+    r"\bwhat do(es)? (it|this|the (film|image|picture|x-?ray)) show\b",
+)
+"""The question asks for a description; where it names nothing, what can be measured is the honest reply."""
+CONTRAST_AGENT = _any(
+    r"\bcontrast[- ](agent|medium|media|material|enhanc\w+|filled|study|dye|administ\w+|given|used|uptake)\b",
+    r"\b(iv|i\.v\.|oral|intravenous|rectal|with|without|non|post|pre)[- ]?contrast\b",
+    r"\bcontrast (is |was |are )?(in|within|inside|given|seen|present|visible|extravasation)\b",
+)
+"""The question is about a contrast agent, not about the grey of the picture."""
 _PICTURES = r"(images?|films?|cases?|radiographs?|x-?rays?|scans?|pictures?|patients|stud(y|ies)|examples?|volumes?)"
 SIMILAR = _any(
     rf"\b(similar|comparable|resembling|alike|nearest|closest|look-?alike)\b.{{0,30}}\b{_PICTURES}\b",

@@ -126,7 +126,11 @@ def _clause(clause: str, graph: Graph) -> _Read:
         return _Read([Asked(kind="listing", concept=STUDY_CONTENTS)])
     if say.LISTING.search(low):
         return _Read([Asked(kind="listing", concept=CAPABILITIES)])
+    if say.CONTRAST_AGENT.search(low):
+        return _Read([], reason="it asks about a contrast agent, which no installed tool judges")
     found = mentions(clause, graph)
+    if say.DESCRIBE.search(low) and not any(graph.concept(m.concept).kind in (*_SHOWN, "anatomy") for m in found):
+        return _Read([Asked(kind="listing", concept=CAPABILITIES)])
     if say.STORED.search(low) and any(graph.concept(m.concept).kind in _SHOWN for m in found):
         return _Read([Asked(kind="listing", concept=STORED_IMAGES)])
     topic = _topic(low, found, graph)

@@ -292,6 +292,10 @@ def _counted(low: str, found: Sequence[Mention], graph: Graph) -> list[Asked]:
     ]
 
 
+_OUTLINED = ("abnormality", "mass", "nodule")
+"""Findings whose size is that of an outline; without one nothing measures them."""
+
+
 def values(low: str, found: Sequence[Mention], graph: Graph) -> list[Asked]:
     """Numbers asked for: measurements by name, or structures by "how wide", "how big"."""
     unit = (
@@ -333,6 +337,8 @@ def values(low: str, found: Sequence[Mention], graph: Graph) -> list[Asked]:
             made.append(Asked(kind="value", concept=_WIDTHS[concept], unit=unit))
         elif graph.concept(concept).kind == "anatomy":
             made.append(Asked(kind="value", concept=concept, unit=unit))
+    if not made and any(m.concept in _OUTLINED for m in found):
+        made.append(Asked(kind="value", concept="marked_region", unit=unit))
     return _distinct(made)
 
 

@@ -80,6 +80,17 @@ def test_a_marked_box_has_its_diagonal_and_says_that_it_is_the_box(agent: Agent,
     assert any("box that was drawn" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize("name", ["lesion", "mass", "nodule"])
+def test_an_outlined_finding_is_measured_as_a_region_and_not_told_as_a_finding(
+    agent: Agent, volume: Volume, block: np.ndarray[tuple[int, int, int], np.dtype[np.bool_]], name: str
+) -> None:
+    found = agent.ask(volume, f"What is the volume of the {name}?", masks={name: block})
+    assert found.value is not None and found.value.value == pytest.approx(10 * 30 * 8 * 12 / 1000)
+    assert "volume of the marked region is" in found.text and name not in found.text
+    size = agent.ask(volume, f"How large is the {name}?", masks={name: block}).value
+    assert size is not None and size.unit in ("ml", "mm")
+
+
 def test_without_an_outline_the_answer_says_how_to_give_one(agent: Agent, volume: Volume) -> None:
     found = agent.ask(volume, "How large is the liver?")
     assert found.abstained
