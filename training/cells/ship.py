@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from secondread.evals.cells import figures, measure, parameters
 from secondread.evals.refusals import believed_lines
-from secondread.schema.evidence import CalibrationRecord
 from secondread.tools.detect.cells.inference import SCORE_RECORD, WEIGHTS, load_networks
-from secondread.training.card import table, today, write_card
+from secondread.training.card import table
 from secondread.training.cells.data import Field, data_sha256
+from secondread.training.shipping import Shipment
 
 if TYPE_CHECKING:
     import torch
@@ -22,30 +22,15 @@ SOURCE = "cells_bccd, 288 development fields, 5 folds by the index's groups"
 
 def ship(data: Path, fields: list[Field], states: "list[dict[str, torch.Tensor]]", folder: Path) -> list[str]:
     """Write `blood_cells.safetensors`, `.json` and `.md` into `folder`; returns lines to print."""
-    sha256 = WEIGHTS.write(folder, states, [])
+    shipment = Shipment(WEIGHTS, folder, SOURCE, data_sha256(data))
+    sha256 = shipment.load(states)
     networks = load_networks(folder)
     rows = measure(fields, networks)
-    found = figures(rows)
-    record = CalibrationRecord(
-        name=SCORE_RECORD,
-        method=METHOD,
-        data=SOURCE,
-        data_sha256=data_sha256(data),
-        date=today(),
-        n=len(rows),
-        parameters=parameters(rows),
-        figures=found,
-    )
-    WEIGHTS.write_manifest(folder, sha256, [record])
-    size = (folder / WEIGHTS.file).stat().st_size
     grey = {k: v for k, v in figures(measure(fields, networks, grey=True)).items() if "IoU" in k}
-    write_card(
+    return shipment.finish(
+        sha256,
+        shipment.record(SCORE_RECORD, METHOD, len(rows), figures(rows), parameters(rows)),
         Path(__file__).parent / "card.md",
-        folder / "blood_cells.md",
-        size=f"{size / 1e6:.1f}",
-        sha256=sha256,
-        figures=table(found),
         refusals=believed_lines(data.parent, "cells", weights=folder),
         grey=table(grey),
     )
-    return [f"{WEIGHTS.file}: {size} bytes, {sha256}", record.model_dump_json(indent=1)]

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 from secondread.evals.nerves import figures, group_lines, measure, parameters
 from secondread.evals.refusals import believed_lines
-from secondread.schema.evidence import CalibrationRecord
 from secondread.tools.segment.nerves.inference import AREA_RECORD, STRUCTURES, WEIGHTS, load_networks
-from secondread.training.card import table, today, write_card
 from secondread.training.nerves.data import Scan, data_sha256
+from secondread.training.shipping import Shipment
 
 if TYPE_CHECKING:
     import torch
@@ -23,29 +22,15 @@ SOURCE = "ultrasound_usgra, 204 development images, 5 folds by groups of look-al
 
 def ship(data: Path, scans: list[Scan], states: "list[dict[str, torch.Tensor]]", folder: Path) -> list[str]:
     """Write `nerves.safetensors`, `nerves.json` and `nerves.md` into `folder`; returns lines to print."""
-    sha256 = WEIGHTS.write(folder, states, [])
+    shipment = Shipment(WEIGHTS, folder, SOURCE, data_sha256(data))
+    sha256 = shipment.load(states)
     rows = measure(scans, load_networks(folder))
-    found = figures(rows)
-    record = CalibrationRecord(
-        name=AREA_RECORD,
-        method=METHOD,
-        data=SOURCE,
-        data_sha256=data_sha256(data),
-        date=today(),
-        n=len(rows) // len(STRUCTURES),
-        parameters=parameters(rows),
-        figures=found,
-    )
-    WEIGHTS.write_manifest(folder, sha256, [record])
-    size = (folder / WEIGHTS.file).stat().st_size
-    write_card(
+    record = shipment.record(AREA_RECORD, METHOD, len(rows) // len(STRUCTURES), figures(rows), parameters(rows))
+    return shipment.finish(
+        sha256,
+        record,
         Path(__file__).parent / "card.md",
-        folder / "nerves.md",
-        size=f"{size / 1e6:.1f}",
-        sha256=sha256,
-        figures=table(found),
         refusals=believed_lines(data.parent, "nerves", weights=folder),
         groups="\n".join(f"    {one}" for one in group_lines(data)),
         factors=", ".join(f"{k} {v:.2f}" for k, v in record.parameters["log_error"].items()),
     )
-    return [f"{WEIGHTS.file}: {size} bytes, {sha256}", record.model_dump_json(indent=1)]

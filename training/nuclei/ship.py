@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 from secondread.evals.nuclei import count_parameters, figures, measure
 from secondread.evals.refusals import believed_lines
-from secondread.schema.evidence import CalibrationRecord
 from secondread.tools.segment.nuclei.inference import COUNT_RECORD, WEIGHTS, load_networks
-from secondread.training.card import table, today, write_card
 from secondread.training.nuclei.data import Field, data_sha256
+from secondread.training.shipping import Shipment
 
 if TYPE_CHECKING:
     import torch
@@ -22,28 +21,14 @@ SOURCE = "nuclei_dsb2018 (2018 Data Science Bowl stage 1, corrected copy), 94 de
 
 def ship(data: Path, fields: list[Field], states: "list[dict[str, torch.Tensor]]", folder: Path) -> list[str]:
     """Write `nuclei.safetensors`, `nuclei.json` and `nuclei.md` into `folder`; returns lines to print."""
-    sha256 = WEIGHTS.write(folder, states, [])
+    shipment = Shipment(WEIGHTS, folder, SOURCE, data_sha256(data))
+    sha256 = shipment.load(states)
     rows = measure(fields, load_networks(folder))
-    found = figures(rows)
-    record = CalibrationRecord(
-        name=COUNT_RECORD,
-        method=METHOD,
-        data=SOURCE,
-        data_sha256=data_sha256(data),
-        date=today(),
-        n=len(rows),
-        parameters=count_parameters(rows),
-        figures=found,
-    )
-    WEIGHTS.write_manifest(folder, sha256, [record])
-    size = (folder / WEIGHTS.file).stat().st_size
-    write_card(
+    record = shipment.record(COUNT_RECORD, METHOD, len(rows), figures(rows), count_parameters(rows))
+    return shipment.finish(
+        sha256,
+        record,
         Path(__file__).parent / "card.md",
-        folder / "nuclei.md",
-        size=f"{size / 1e6:.1f}",
-        sha256=sha256,
-        figures=table(found),
         refusals=believed_lines(data.parent, "nuclei", weights=folder),
         q=", ".join(f"{kind} {q:.2f}" for kind, q in record.parameters["q"].items()),
     )
-    return [f"{WEIGHTS.file}: {size} bytes, {sha256}", record.model_dump_json(indent=1)]
