@@ -7,7 +7,8 @@ from secondread.agent.planners.base import Proposition
 from secondread.kg.asked import Choice, Question
 from secondread.schema.record import Record
 from secondread.schema.units import Probability
-from secondread.tools.measure.error_model import error_model
+from secondread.tools.calibrators import calibrator_id
+from secondread.tools.measure.error_model import error_model, record
 
 
 class Chosen(Record):
@@ -84,5 +85,6 @@ def _by_range(choices: Sequence[Choice], judged: Mapping[str, Judgement], cutoff
     if mass < cutoff:
         reason = f"the likeliest range holds {mass:.2f} of the probability, {cutoff:.2f} is needed"
         return Chosen(label=None, reason=reason)
-    method = "probability mass of the value's error model"
+    held = record(measured.name)
+    method = "probability mass of the value's error model" + (f"; {calibrator_id(held)}" if held is not None else "")
     return Chosen(label=best.label, text=best.text, confidence=min(mass, 1.0), method=method)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from secondread.agent.witnesses import Name
 from secondread.schema.errors import UsageError
 from secondread.schema.record import Record
 
@@ -20,7 +21,7 @@ FILE_NAME = "secondread.toml"
 _ALIASES = {"data_dir": ("SECONDREAD_DATA_DIR", "SECONDREAD_DATA")}
 _NONE_WORDS = ("none", "off", "null", "")
 _OPTIONAL = ("risk", "threads", "anatomy_members", "guard_member", "trace_dir", "cache_dir", "data_dir")
-_LISTS = ("anatomy_members", "allowed_licences", "corpora", "graphs")
+_LISTS = ("anatomy_members", "allowed_licences", "corpora", "graphs", "witnesses_off")
 
 Risk = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -79,6 +80,8 @@ class Settings(Record):
     """Upper bound on one tool call; a card may ask for less."""
     rethink: bool = True
     """Second look: checks, closer looks and belief revision between rounds. Off only for experiments."""
+    witnesses_off: tuple[Name, ...] = ()
+    """Witnesses of a belief to leave out, see `agent.witnesses`. For experiments."""
     anatomy_members: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Members of the anatomy ensemble to use; None: all. For out-of-fold evaluation."""
     guard_member: Annotated[int, Field(ge=0)] | None = None

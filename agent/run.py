@@ -55,6 +55,7 @@ class Run:
     tool_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tool_timeout: float | None = None
     rethink: bool = True
+    witnesses_off: frozenset[str] = frozenset()
     cutoff: float = 0.75
     emit: Callable[[str, str], None] = lambda node, message: None
     keep: Callable[[Evidence], None] | None = None

@@ -63,6 +63,8 @@ class Measurement(Record):
     interval: Interval | None = None
     spread: float | None = None
     """Standard deviation over mask samples, in `unit`; None when there was only one."""
+    spread_between: float | None = None
+    """Standard deviation of the means of several networks, in `unit`; None for one network."""
     uncertainty: float | None = None
     """`Regions.network_uncertainty` of the masks it was taken from."""
     landmarks: tuple[Point, ...] = ()
@@ -341,6 +343,9 @@ class Evidence(Record):
     """Which study, series and slice that is, in words; empty for an image handed over by itself."""
     result: Result
     reliability: CalibrationRecord | None = None
+    """The calibration of the tool, where it has exactly one."""
+    calibrators: tuple[str, ...] = ()
+    """Ids of the tool's calibrations, see `tools.calibrators`; a probability in `result` is made by one of them."""
     caveats: tuple[str, ...] = ()
     summary: str
 

@@ -6,6 +6,7 @@ from secondread.agent.judging.judgement import Judgement, Outcome, last_on
 from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.rules import STRONG_ROTATION_DEGREES
 from secondread.agent.run import Run
+from secondread.agent.witnesses import calibrated_by
 from secondread.schema.evidence import Evidence, Findings, Measurement, Measurements, QualityReport
 from secondread.schema.image import ImageInfo
 from secondread.tools.quality.answers import answers
@@ -56,14 +57,16 @@ def judge_guard(prop: Proposition, image: str, ledger: dict[str, Evidence], run:
         return _undecided(prop, evidence, "neither the header nor a guard tells")
     if not found.verified or found.polarity == "uncertain":
         return _undecided(prop, evidence, found.note or "the guard is not verified across sources and cannot tell")
-    calibrated = found.score_kind == "calibrated probability"
+    if "detector_score" in run.witnesses_off:
+        return _undecided(prop, evidence, "the guard's score is left out")
+    calibrator = calibrated_by(prop.concept, item)
     return Judgement(
         proposition=prop.id,
         concept=prop.concept,
         outcome="yes" if found.polarity == "present" else "no",
         belief=Belief(
-            probability=found.score if calibrated else None,
-            method="calibrated view and population guard" if calibrated else UNCALIBRATED,
+            probability=found.score if calibrator else None,
+            method=f"calibrated view and population guard; {calibrator}" if calibrator else UNCALIBRATED,
             polarity=found.polarity,
             evidence=evidence,
         ),

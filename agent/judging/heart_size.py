@@ -15,6 +15,7 @@ from secondread.schema.evidence import (
     Regions,
     ToolFailure,
 )
+from secondread.tools.calibrators import calibrator_id
 from secondread.tools.measure.error_model import ErrorModel, error_model
 from secondread.tools.measure.error_model import record as calibration_record
 
@@ -84,7 +85,7 @@ def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence],
         threshold = look.measurement.threshold.value if look.measurement.threshold else 0.5
     model, record = error_model(RATIO), calibration_record(RATIO)
     cap = report.log_odds_cap if report is not None else None
-    combined = _belief(look, threshold, model, record, cap)
+    combined = _belief(look.evidence, witnessed(look.measurement, run.witnesses_off), threshold, model, record, cap)
     evidence = [look.evidence.id]
     if guards is not None and "guard" in (ruling.view.basis, ruling.age.basis):
         evidence.append(guards.id)
@@ -102,10 +103,11 @@ def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence],
         belief=Belief(
             probability=probability,
             log_odds=logit(probability) if probability is not None else None,
-            method=_method(record),
+            method=_method(record, ruling, probability, guards),
             polarity={"yes": "present", "no": "absent"}.get(outcome, "uncertain"),
             evidence=tuple(evidence),
             capped=combined.capped if combined is not None else False,
+            contradiction=combined.contradiction if combined is not None else False,
             reason="; ".join((*ruling.reasons, *confidence_reasons)),
         ),
         evidence=tuple(evidence),
@@ -118,17 +120,27 @@ def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence],
     )
 
 
+def witnessed(found: Measurement, off: frozenset[str]) -> Measurement:
+    """The measurement without the witnesses that are taken away."""
+    gone = {"mask_uncertainty": "uncertainty", "augmentation_spread": "spread"}
+    return found.model_copy(update={field: None for name, field in gone.items() if name in off})
+
+
 def _belief(
-    look: Look, threshold: float, model: ErrorModel | None, record: CalibrationRecord | None, cap: float | None
+    item: Evidence,
+    found: Measurement,
+    threshold: float,
+    model: ErrorModel | None,
+    record: CalibrationRecord | None,
+    cap: float | None,
 ) -> Combined | None:
     """P(ratio > threshold), no nearer to 0 or 1 than its fit set can tell: one error in n + 2 (rule of succession)."""
-    if model is None or record is None or look.measurement.value is None or look.measurement.spread is None:
+    if model is None or record is None or found.value is None or found.spread is None:
         return None
-    found = look.measurement
     above = model.probability_above(found.value or 0.0, found.spread or 0.0, threshold, found.uncertainty)
     least = 1.0 / (record.n + 2)
     above = min(max(above, least), 1.0 - least)
-    term = Term(group="chest_anatomy", log_ratio=logit(above), evidence=(look.evidence.id,), source=RATIO)
+    term = Term(group="chest_anatomy", log_ratio=logit(above), evidence=(item.id,), source=RATIO)
     return combine([term], prior=0.5, cap=cap)
 
 
@@ -137,9 +149,12 @@ def _stated(combined: Combined | None, ruling: Ruling) -> float | None:
     if combined is None:
         return None
     p, pa = combined.probability, ruling.view.probability_pa
-    if ruling.mode == "verdict" and pa is not None and p > 0.5:
-        return 0.5 + (p - 0.5) * pa
-    return p
+    return 0.5 + (p - 0.5) * pa if pa is not None and _guarded(ruling, p) else p
+
+
+def _guarded(ruling: Ruling, probability: float) -> bool:
+    """Whether the view guard's probability has lessened this one."""
+    return ruling.mode == "verdict" and ruling.view.probability_pa is not None and probability > 0.5
 
 
 def _outcome(
@@ -167,10 +182,17 @@ def _outcome(
     )
 
 
-def _method(record: CalibrationRecord | None) -> str:
-    if record is None:
+def _method(
+    record: CalibrationRecord | None, ruling: Ruling, probability: float | None, guards: Evidence | None
+) -> str:
+    """How the probability was made, with the ids of the calibrations it rests on."""
+    if record is None or probability is None:
         return "uncalibrated"
-    return f"error model of the ratio ({record.method}; {record.data}, n = {record.n}), flat prior"
+    told = f"error model of the ratio ({record.method}; {record.data}, n = {record.n}), flat prior"
+    used = [calibrator_id(record)]
+    if _guarded(ruling, probability) and guards is not None:
+        used += [c for c in guards.calibrators if c.startswith("pa_view@")]
+    return f"{told}; {', '.join(used)}"
 
 
 def _not_measured(prop: Proposition, images: tuple[str, ...], ledger: dict[str, Evidence]) -> Judgement:

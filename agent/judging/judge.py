@@ -8,6 +8,7 @@ from secondread.agent.planners.actions import found_by
 from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.run import Run
 from secondread.agent.state import LoopState
+from secondread.agent.witnesses import calibrated_by, heard
 from secondread.kg.reason import missing_capability
 from secondread.schema.evidence import Evidence, Findings, Measurements, ToolFailure
 
@@ -16,7 +17,14 @@ GUARD_TOOL = "chest_film_guard"
 
 
 def judge(prop: Proposition, state: LoopState, ledger: dict[str, Evidence], run: Run) -> Judgement:
-    """What the ledger says of one proposition now."""
+    """What the ledger says of one proposition now, with every witness on it."""
+    made = _judged(prop, state, ledger, run)
+    cited = [ledger[e] for e in made.evidence if e in ledger]
+    said = heard(prop.concept, made.measurement, cited, ledger.values(), run.witnesses_off)
+    return made.model_copy(update={"belief": made.belief.model_copy(update={"witnesses": said})})
+
+
+def _judged(prop: Proposition, state: LoopState, ledger: dict[str, Evidence], run: Run) -> Judgement:
     if prop.kind == "listing":
         told = _told_by(prop, run.graph.concept(prop.concept).tool or "capabilities", ledger)
         where = found_by(prop.structure, ledger.values()) if prop.structure is not None else None
@@ -49,18 +57,20 @@ def _presence(prop: Proposition, image: str, ledger: dict[str, Evidence], run: R
     for name in sorted(establishing):
         item = last_on(ledger, name, run.family(image, ledger))
         if item is not None and isinstance(item.result, Findings):
-            return _from_findings(prop, item)
+            return _from_findings(prop, item, run)
     return _out_of_reach(prop, ledger, run)
 
 
-def _from_findings(prop: Proposition, item: Evidence) -> Judgement:
+def _from_findings(prop: Proposition, item: Evidence, run: Run) -> Judgement:
     """A detector's word: a verdict only from a verified, calibrated score; else support without a probability."""
     assert isinstance(item.result, Findings)
     found = item.result.get(prop.concept)
     if found is None:
         return _nothing(prop, f"{item.tool} says nothing of it", outcome="indeterminate", evidence=(item.id,))
-    calibrated = found.verified and found.score_kind == "calibrated probability" and found.score is not None
-    if not calibrated or found.polarity == "uncertain":
+    calibrator = calibrated_by(prop.concept, item)
+    if "detector_score" in run.witnesses_off:
+        return _nothing(prop, "the score is left out", outcome="indeterminate", evidence=(item.id,))
+    if not found.verified or calibrator is None or found.polarity == "uncertain":
         reason = found.note or f"{item.tool} supports it only, uncalibrated"
         return _nothing(prop, reason, outcome="indeterminate", evidence=(item.id,))
     return Judgement(
@@ -68,7 +78,10 @@ def _from_findings(prop: Proposition, item: Evidence) -> Judgement:
         concept=prop.concept,
         outcome="yes" if found.polarity == "present" else "no",
         belief=Belief(
-            probability=found.score, method=f"calibrated by {item.tool}", polarity=found.polarity, evidence=(item.id,)
+            probability=found.score,
+            method=f"calibrated by {item.tool}; {calibrator}",
+            polarity=found.polarity,
+            evidence=(item.id,),
         ),
         evidence=(item.id,),
     )

@@ -63,7 +63,14 @@ async def rethink(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
             looked.append(image)
     run.trace.add(
         "rethink",
-        beliefs={k: {"outcome": j.outcome, "probability": j.belief.probability} for k, j in judged.items()},
+        beliefs={
+            k: {
+                "outcome": j.outcome,
+                "probability": j.belief.probability,
+                "witnesses": [w.model_dump(mode="json") for w in j.belief.witnesses],
+            }
+            for k, j in judged.items()
+        },
         revised=told,
         critiques=[c.model_dump(mode="json") for c in critiques],
     )

@@ -5,6 +5,7 @@ from typing import Literal, Protocol, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from secondread.agent.witnesses import Testimony
 from secondread.schema.answer import Budget, Claim
 from secondread.schema.evidence import Evidence, Polarity
 from secondread.schema.image import ImageInfo
@@ -30,6 +31,8 @@ class Belief(Record):
     """The image quality limited the log-odds."""
     contradiction: bool = False
     """Independent sources lean to opposite sides."""
+    witnesses: tuple[Testimony, ...] = ()
+    """What each witness says, those without a calibration included; see `agent.witnesses`."""
     reason: str = ""
     """Why no verdict may be given, or what the belief rests on."""
 

@@ -136,6 +136,7 @@ def cardiothoracic_ratio(request: ChestRequest, ctx: Context) -> Measurements:
                 value=value,
                 interval=interval,
                 spread=spread.within,
+                spread_between=spread.between,
                 uncertainty=film.regions.network_uncertainty,
                 landmarks=heart_points + thorax_points,
                 threshold=THRESHOLD,

@@ -14,6 +14,7 @@ from secondread.schema.evidence import CalibrationRecord, Evidence, ToolFailure
 from secondread.schema.image import ImageInfo
 from secondread.schema.record import short_hash
 from secondread.tools.base import Card, Tool
+from secondread.tools.calibrators import calibrator_id
 from secondread.tools.catalogue import Catalogue, catalogue
 from secondread.tools.licences import notice
 from secondread.tools.retrieve.library import Library
@@ -344,6 +345,7 @@ class Runtime:
             place=self._place(call.args.get("image")),
             result=result,
             reliability=records[0] if len(records) == 1 else None,
+            calibrators=tuple(calibrator_id(r) for r in records),
             caveats=tuple(caveats),
             summary=summary,
         )
