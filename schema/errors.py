@@ -14,6 +14,7 @@ SecondReadError
 │   ├── OutOfMemory         it asked for more memory than there is, also in smaller batches
 │   └── BadResult           its result is not finite, too large, or lies outside the image
 ├── PlannerError            a planner's reply cannot be turned into moves
+├── NetworkRefused          an offline run tried to reach something; also a PermissionError
 ├── ApprovalNeeded          a run waits for a person's yes to a tool
 ├── ReplayError             a trace does not fit what is replayed
 └── StoreError              an id or handle that the image store does not hold
@@ -117,6 +118,15 @@ class PlannerError(SecondReadError):
     """A planner's reply cannot be turned into moves."""
 
     code, retry = "planner_error", True
+
+
+class NetworkRefused(SecondReadError, PermissionError):
+    """An offline run tried to reach another machine, or a program on this one.
+
+    Also an OSError, so that network libraries report it as they do a connection that fails.
+    """
+
+    code = "offline"
 
 
 class ApprovalNeeded(SecondReadError):

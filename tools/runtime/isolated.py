@@ -16,6 +16,7 @@ from secondread.schema import errors
 from secondread.schema.errors import SecondReadError, ToolCrashed, ToolError, ToolUnavailable
 from secondread.schema.region import Box, MaskRef
 from secondread.tools.base import Context, Tool
+from secondread.tools.runtime import offline
 from secondread.tools.runtime.wire import WireError, receive, send
 
 MODULE = "secondread.tools.runtime.isolated_child"
@@ -59,6 +60,7 @@ class IsolatedProcess:
                 "device": device,
                 "threads": threads,
                 "weights": str(tool.weights_folder),
+                "reach": offline.level(),
             }
             message, _ = self._exchange(hello)
         except BaseException:
@@ -91,7 +93,8 @@ class IsolatedProcess:
             SecondReadError: What the tool raised.
         """
         with self._lock:
-            message, arrays = self._exchange({"requests": [request.model_dump(mode="json") for request in requests]})
+            asked = {"requests": [request.model_dump(mode="json") for request in requests], "reach": offline.level()}
+            message, arrays = self._exchange(asked)
             while "call" in message:
                 message, arrays = self._exchange(*_answer(ctx, message["call"], message["given"], arrays))
         if message.get("memory"):

@@ -15,6 +15,7 @@ from secondread.schema.region import Box, MaskRef
 from secondread.schema.study import Plane, StudyInfo, VolumeInfo
 from secondread.tools.base import Card, Tool
 from secondread.tools.catalogue import classes
+from secondread.tools.runtime import offline
 from secondread.tools.runtime.check import finite
 from secondread.tools.runtime.devices import out_of_memory, placed, set_threads
 from secondread.tools.runtime.isolated import error_of
@@ -227,7 +228,8 @@ def serve(link: Link) -> None:
         tool = find(hello["module"], name)
         tool.weights_folder = Path(hello["weights"])
         set_threads(hello["threads"])
-        model = placed(tool.load(), hello["device"])
+        with offline.guarded(hello["reach"]):
+            model = placed(tool.load(), hello["device"])
     except BaseException as error:
         link.say({"error": error_message(error, name)})
         return
@@ -236,7 +238,8 @@ def serve(link: Link) -> None:
         message, _ = link.next()
         try:
             requests = [tool.Request.model_validate(one) for one in message["requests"]]
-            results = tool.run_batch(requests, RemoteContext(link, tool, model, hello["device"]))
+            with offline.guarded(message["reach"]):
+                results = tool.run_batch(requests, RemoteContext(link, tool, model, hello["device"]))
             link.say({"results": [result_message(one, tool) for one in results]})
         except BaseException as error:
             link.say({"memory": True} if out_of_memory(error) else {"error": error_message(error, name)})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from secondread.schema.errors import BadResult, OutOfMemory, SecondReadError, ToolCrashed, ToolError, ToolUnavailable
 from secondread.schema.evidence import Evidence
 from secondread.tools.base import Tool
+from secondread.tools.runtime import offline
 from secondread.tools.runtime.check import checked
 from secondread.tools.runtime.context import RunContext
 from secondread.tools.runtime.devices import out_of_memory
@@ -52,7 +53,8 @@ class BatchRunner:
     def __call__(self, batch: Batch) -> list[Outcome]:
         """One outcome per job, in order; raises nothing."""
         try:
-            return self._tried(batch, batch.jobs)
+            with offline.kept():
+                return self._tried(batch, batch.jobs)
         except BaseException as error:  # nothing a tool raises may end a worker thread
             return [Outcome(ToolError(f"{batch.tool.card.name} failed inside: {told(error)}")) for _ in batch.jobs]
 
