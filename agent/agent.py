@@ -92,7 +92,8 @@ class Agent:
             raise UsageError(
                 f"A {type(wanted).__name__} is no planner.", hint="Give a spec, a Planner or a chat model."
             )
-        return ChatPlanner(wanted, pixels=self._png if self.settings.send_pixels else None)
+        pixels = self._png if self.settings.send_pixels else None
+        return ChatPlanner(wanted, timeout=self.settings.planner_timeout_s, pixels=pixels)
 
     def _png(self, image: str) -> bytes:
         """A thumbnail as PNG bytes, for a planner that may see pixels."""
@@ -209,7 +210,10 @@ class Agent:
         return await self._run(image, question, lambda node, message: None, **options)
 
     def stream(self, image: Any, question: str, **options: Any) -> Iterator[Event]:
-        """Progress events as they happen, each `{"node", "message"}`, and at the end `{"answer": Answer}`."""
+        """Progress events as they happen, each `{"node", "message"}`, and at the end `{"answer": Answer}`.
+
+        With `tokens=True` the text of a model's replies comes too, piece by piece, under the node `token`.
+        """
         events: queue.Queue[Event | BaseException | None] = queue.Queue()
 
         async def work() -> None:
@@ -310,6 +314,7 @@ class Agent:
             prior=prior,
             stated=Stated(view=view, age=age, region=region, series=series, slice=slice, plane=_plane(plane)),
             masks=masks,
+        tokens: bool = False,
             choices=choices,
             session=session,
             approve=frozenset(approve),
@@ -322,6 +327,7 @@ class Agent:
     def checkpoints(self) -> "Checkpoints | None":
         """The file of the states of running loops; None when nothing is kept.
 
+            tokens=tokens,
         Raises:
             StoreError: It cannot be opened.
         """

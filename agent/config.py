@@ -78,6 +78,8 @@ class Settings(Record):
     """Tokens that a chat planner may use in one run."""
     tool_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
     """Upper bound on one tool call; a card may ask for less."""
+    planner_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
+    """Upper bound on one request to a language model."""
     rethink: bool = True
     """Second look: checks, closer looks and belief revision between rounds. Off only for experiments."""
     witnesses_off: tuple[Name, ...] = ()

@@ -13,6 +13,7 @@ from secondread.agent.given import given_masks
 from secondread.agent.limits import Meter
 from secondread.agent.painter import paint
 from secondread.agent.run import Approval, Executor, Run
+from secondread.agent.planners.tally import remarks
 from secondread.agent.serving import wants_film
 from secondread.agent.sessions.turns import session_key
 from secondread.agent.settled import tool_defaults, trace_path
@@ -51,6 +52,8 @@ class Request:
     decide: Decide | None = None
 
 
+    tokens: bool = False
+    """Emit the text of a model's replies as it comes, under the name `token`."""
 async def begin(agent: "Agent", request: Request, emit: Emit) -> Answer:
     """Ask a question; errors as for `Agent.ask`."""
     graph = core_graph()
@@ -206,7 +209,9 @@ def _run_of(
     executor: Executor = agent.runtime
     return Run(
         executor=executor,
-        planner=agent.planner if agent.planner is agent.fallback else JournalledPlanner(agent.planner, trace, meter),
+        planner=agent.planner
+        if agent.planner is agent.fallback
+        else JournalledPlanner(agent.planner, trace, meter, token=partial(emit, "token") if request.tokens else None),
         fallback=agent.fallback,
         graph=core_graph(),
         meter=meter,
@@ -244,7 +249,8 @@ async def _driven(
     if checkpoints is not None:
         checkpoints.finish(run.trace.run)
     warning = cutoff_for(agent.risk)[1]
-    told = tuple(dict.fromkeys((*answer.warnings, *notes, *([warning] if warning else []))))
+    helped = remarks(run.trace.events, run.planner.name) if run.planner is not run.fallback else ()
+    told = tuple(dict.fromkeys((*answer.warnings, *notes, *helped, *([warning] if warning else []))))
     if told != answer.warnings:
         answer = answer.model_copy(update={"warnings": told})
     for item in answer.evidence:

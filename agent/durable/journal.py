@@ -1,11 +1,13 @@
 """What a run did before it was cut off, given back to the node that runs again: results, moves, wordings."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from secondread.agent.limits import Meter
 from secondread.agent.planners.base import Move, Planner, PlannerView, Sentence
+from secondread.agent.planners.tally import Tally
 from secondread.agent.run import Executor
 from secondread.agent.trace import TraceWriter
 from secondread.schema.answer import Claim
@@ -35,10 +37,19 @@ class JournalledExecutor:
 
 
 class JournalledPlanner:
-    """A planner with a model, held to the run's deadline; replies that are recorded are not asked for again."""
+    """A planner with a model, held to the run's deadline; replies that are recorded are not asked for again.
 
-    def __init__(self, inner: Planner, trace: TraceWriter, meter: Meter) -> None:
-        self.inner = inner
+    Args:
+        inner: One that has `for_run`, as `ChatPlanner` does, is asked for its side of this run.
+        trace: Of the run.
+        meter: Of the run.
+        token: Takes the text of replies as it comes; None: nobody listens.
+    """
+
+    def __init__(
+        self, inner: Planner, trace: TraceWriter, meter: Meter, *, token: Callable[[str], None] | None = None
+    ) -> None:
+        self.inner: Planner = inner.for_run(token) if hasattr(inner, "for_run") else inner
         self.name = inner.name
         self._trace, self._meter = trace, meter
         self.usage = 0
@@ -78,4 +89,6 @@ class JournalledPlanner:
         finally:
             used = self.inner.usage - before
             self.usage += used
-            self._trace.add("model", purpose=purpose, number=number, planner=self.name, tokens=used)
+            last: Tally | None = getattr(self.inner, "last", None)
+            how = asdict(last) if last is not None else None
+            self._trace.add("model", purpose=purpose, number=number, planner=self.name, tokens=used, asked=how)

@@ -20,6 +20,8 @@ EXTRA = 'pip install "secondread[llm]"'
 _PROVIDER = re.compile(r"[a-z][a-z0-9_]*:[^/\\\s][^\s]*")
 _HELP = "Use protocol, provider:model, a base URL such as http://127.0.0.1:8000/v1#model, or a folder with weights."
 DISCOVERY_SECONDS = 5.0
+_SECRET_HEADERS = ("authorization", "api-key", "openai-organization", "openai-project", "cookie")
+"""Headers that the client may fill from the environment; a server on this machine needs none of them."""
 
 
 def is_loopback(url: str) -> bool:
@@ -52,7 +54,8 @@ def planner_from(spec: str, settings: "Settings", *, pixels: Callable[[str], byt
     from secondread.agent.planners.chat import ChatPlanner
 
     shown = pixels if settings.send_pixels else None
-    return ChatPlanner(chat_model(spec, settings), pixels=shown, name=_label(spec))
+    model = chat_model(spec, settings)
+    return ChatPlanner(model, timeout=settings.planner_timeout_s, pixels=shown, name=_label(spec))
 
 
 def _label(spec: str) -> str:
@@ -86,7 +89,7 @@ def _provider(spec: str) -> "BaseChatModel":
     except ImportError:
         raise ToolUnavailable("Planners of a provider need the extra `llm`.", hint=f"Run {EXTRA}.") from None
     try:
-        model: BaseChatModel = init_chat_model(spec)
+        model: BaseChatModel = init_chat_model(spec, max_retries=0)
     except ImportError as error:
         raise ToolUnavailable(f"The package of {spec.partition(':')[0]!r} is missing.", hint=str(error)[:200]) from None
     except Exception as error:  # providers raise errors of their own kinds for missing keys and unknown names
@@ -112,12 +115,20 @@ def _server(spec: str) -> "BaseChatModel":
     if not parts.hostname:
         raise UsageError(f"{spec[:80]!r} names no host.", hint=_HELP)
     base = parts._replace(fragment="").geturl().rstrip("/")
-    options: dict[str, Any] = {"base_url": base, "max_retries": 1}
+    options: dict[str, Any] = {"base_url": base, "max_retries": 0}  # the planner tries again itself, without pictures
     local = is_loopback(spec)
     if local:  # no key of another service and no proxy for a server on this machine
-        options["api_key"] = "none"
-        options["http_client"] = httpx.Client(trust_env=False)
-        options["http_async_client"] = httpx.AsyncClient(trust_env=False)
+        options |= {"api_key": "none", "organization": "", "openai_proxy": ""}
+
+        def bare(request: httpx.Request) -> None:
+            for name in _SECRET_HEADERS:
+                request.headers.pop(name, None)
+
+        async def abare(request: httpx.Request) -> None:
+            bare(request)
+
+        options["http_client"] = httpx.Client(trust_env=False, event_hooks={"request": [bare]})
+        options["http_async_client"] = httpx.AsyncClient(trust_env=False, event_hooks={"request": [abare]})
     options["model"] = parts.fragment or _only_model(base, local)
     try:
         made: BaseChatModel = ChatOpenAI(**options)

@@ -172,15 +172,24 @@ def moves_of(
     tools: Collection[str],
     images: Collection[str],
     needs_image: Collection[str],
+    torn: Collection[str] = (),
 ) -> list[Move]:
     """Moves of a reply: native tool calls, else JSON in the text, else `tool(arguments)` in the text.
 
     Usable moves are kept when others in the same reply are not.
 
+    Args:
+        text: Of the reply.
+        tool_calls: Native calls, each with `name` and `args`.
+        tools: Names that may be called.
+        images: Ids of this run's images.
+        needs_image: Tools that cannot go without one.
+        torn: Names of native calls whose arguments are no JSON.
+
     Raises:
         PlannerError: No usable move; the message says what was wrong with each.
     """
-    problems: list[str] = []
+    problems = [f"{name[:40]}: the arguments are no JSON" for name in list(torn)[:8]]
     moves: list[Move] = []
     for call in list(tool_calls)[:64]:
         move = _typed(str(call.get("name")), call.get("args"), "", (), problems, tools)

@@ -109,7 +109,7 @@ def test_without_retrieval_the_search_tools_are_not_there(traces: Path) -> None:
 
 
 def test_a_chat_model_is_shown_what_was_found_with_the_best_hit_last(searcher: Agent) -> None:
-    from secondread.agent.planners.chat import found_texts
+    from secondread.agent.planners.view_text import found_texts
 
     answer = searcher.ask(None, "What does the literature say about heart size on supine films?")
     item = next(e for e in answer.evidence if e.tool == "literature")

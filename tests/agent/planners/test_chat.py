@@ -1,6 +1,7 @@
 """ChatPlanner over scripted models: good replies in every spelling, nonsense, injection, failures."""
 
 import asyncio
+import io
 import json
 import time
 from typing import Any
@@ -8,11 +9,13 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatResult
+from PIL import Image
 
 from secondread.agent.planners.base import Critique, Move, Planner, PlannerView, Proposition, Refused
-from secondread.agent.planners.chat import ChatPlanner, render
+from secondread.agent.planners.chat import ChatPlanner
 from secondread.agent.planners.fences import MAX_BLOCK, fence
 from secondread.agent.planners.scripted import ScriptedChatModel
+from secondread.agent.planners.view_text import render
 from secondread.schema.answer import Budget, Claim
 from secondread.schema.errors import PlannerError
 from secondread.schema.evidence import Evidence, Passage, Passages, ToolFailure
@@ -180,13 +183,46 @@ def test_header_values_do_not_reach_the_model() -> None:
     assert "61" not in told
 
 
+def thumbnail(image: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (20, 10)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def pictures(messages: list[BaseMessage]) -> int:
+    return sum(b["type"] == "image" for m in messages for b in m.content_blocks)
+
+
 def test_pixels_go_out_only_when_they_are_given() -> None:
-    chat, shown = planner("answer()"), planner("answer()", pixels=lambda image: b"\x89PNG")
+    chat = planner("answer()")
     moves(chat)
-    moves(shown)
     assert isinstance(asked(chat)[0][1].content, str)
-    blocks = asked(shown)[0][1].content_blocks
-    assert [b["type"] for b in blocks] == ["text", "image"]
+    assert chat.last.pictures == 0
+
+
+def test_a_picture_goes_out_once_whatever_becomes_of_it() -> None:
+    replies = [ConnectionError(), "gibberish", "It is a chest film. answer()", "answer()", "answer()"]
+    chat = planner(*replies, pixels=thumbnail)
+    for own in (chat.for_run(), chat.for_run()):
+        moves(own)
+        moves(own)
+    assert [pictures(m) for m in asked(chat)] == [1, 0, 0, 0, 0, 0]
+    assert chat.tally.pictures == 1
+    assert IMAGE in str(asked(chat)[-1][1].text)
+
+
+def test_what_the_model_said_of_a_picture_is_its_note_later() -> None:
+    chat = planner("A frontal film with a device. answer()", "answer()", pixels=thumbnail)
+    moves(chat)
+    moves(chat)
+    assert "frontal film with a device" in str(asked(chat)[1][1].text)
+    assert pictures(asked(chat)[1]) == 0
+
+
+def test_a_picture_that_cannot_be_read_is_left_out() -> None:
+    chat = planner("answer()", pixels=lambda image: b"no picture")
+    assert [m.action for m in moves(chat)] == ["answer"]
+    assert pictures(asked(chat)[0]) == 0
 
 
 def test_a_huge_question_is_cut() -> None:
