@@ -132,8 +132,10 @@ class Planner(Protocol):
     """Chooses moves and words results. The loop knows no more of a planner than this."""
 
     name: str
-    usage: int
-    """Language-model tokens used so far; 0 for a planner without one."""
+
+    @property
+    def usage(self) -> int:
+        """Language-model tokens used so far; 0 for a planner without one."""
 
     async def propose(self, view: PlannerView) -> list[Move]:
         """Moves for this step; calls in one list run in parallel.
