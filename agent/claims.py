@@ -72,7 +72,7 @@ def check(
         thresholds: Thresholds that the question named, by concept id.
         notes: Sentences of the program's own rules that may stand in the text word for word.
     """
-    found = evidence_violations(claim, ledger, images=images, synthetic=synthetic)
+    found = evidence_violations(claim, ledger, images=images, synthetic=synthetic, graph=graph)
     cited = [ledger[i] for i in claim.evidence if i in ledger]
     if not cited:
         return found

@@ -53,7 +53,7 @@ def value_of(found: Measurement) -> Value:
 def asked_verdict(prop: Proposition, judged: Judgement) -> Verdict | None:
     """The verdict in the sense of the question: yes to "is it normal" is no to "is it there"."""
     if judged.outcome not in ("yes", "no", "indeterminate"):
-        return None if judged.outcome == "told" else "indeterminate"
+        return None if judged.outcome in ("told", "not_applicable") else "indeterminate"
     if prop.kind not in ("presence", "quality", "comparison"):
         return None
     if judged.outcome == "indeterminate":
@@ -68,6 +68,30 @@ def confidence_of(judged: Judgement) -> float | None:
     if p is None or judged.outcome not in ("yes", "no"):
         return None
     return p if judged.outcome == "yes" else 1.0 - p
+
+
+def root(props: Sequence[Proposition], judged: Mapping[str, Judgement]) -> Proposition | None:
+    """The proposition whose verdict is that of the answer: the only one, or the one on which all others depend."""
+    if len(props) == 1:
+        return props[0]
+    roots = [p for p in props if p.parent is None]
+    rest = [p for p in props if p.parent is not None]
+    if len(roots) != 1 or not rest:
+        return None
+    settled = all(judged[p.id].closed_by is not None or p.kind not in ("presence", "quality") for p in rest)
+    return roots[0] if settled else None
+
+
+DETAILS = {"location": "place", "comparison": "comparison of the"}
+
+
+def not_applicable(prop: Proposition, judged: Judgement, name: str) -> str:
+    """That nothing can be said of a detail of what is not there, with the evidence for its absence."""
+    side = f"{prop.laterality} " if prop.laterality else ""
+    what = DETAILS.get(prop.kind, "size" if prop.kind == "value" else "")
+    told = f"{what} of {side}{name}" if what else f"{side}{name}"
+    tags = " ".join(f"[{e}]" for e in judged.evidence)
+    return f"Not applicable: {told}; {'; '.join(judged.reasons)} {tags}".rstrip() + "."
 
 
 def compose(
@@ -102,6 +126,8 @@ def compose(
             tail += ranking(one, ledger, graph, weighed=question.topic == "support")
         verdict = asked_verdict(prop, one)
         verdicts.append(verdict)
+        if one.outcome == "not_applicable":
+            tail.append(not_applicable(prop, one, name))
         if one.outcome in ("indeterminate", "unanswerable", "pending"):
             why = "; ".join(one.reasons) or (
                 "the run ended before it was measured" if exhausted else "nothing was found"
@@ -122,12 +148,15 @@ def compose(
     abstained = bool(open_ones) or (not told and not any(verdicts))
     if question.choices and choice is not None:
         abstained = choice.label is None
-    single = judged[props[0].id] if len(props) == 1 else None
+    lead_prop = root(props, judged)
+    single = judged[lead_prop.id] if lead_prop is not None else None
     confidence = confidence_of(single) if single is not None else None
     method = single.belief.method if single is not None else ""
     if choice is not None and choice.label is not None:
         confidence, method = choice.confidence, choice.method
     verdict = verdicts[0] if len(props) == 1 else ("indeterminate" if open_ones else None)
+    if lead_prop is not None and single is not None and not open_ones:
+        verdict = asked_verdict(lead_prop, single)
     if verdict is None and abstained:
         verdict = "indeterminate"
     lead = _lead(verdict, abstained, reasons, choice.label if choice else None, choice.text if choice else "")

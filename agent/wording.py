@@ -107,7 +107,9 @@ def claims_of(
         return []
     maker = _Maker(first, judged.evidence)
     main = ledger[judged.evidence[0]].result
-    if judged.measurement is not None and judged.measurement.value is not None:
+    if judged.closed_by is not None:
+        _without_parent(prop, judged, maker, graph)
+    elif judged.measurement is not None and judged.measurement.value is not None:
         _measured(prop, judged, maker, graph)
     elif isinstance(main, Measurements) and prop.kind == "location":
         _marked(prop, main, maker, graph)
@@ -126,6 +128,20 @@ def claims_of(
         for case in main.items[:MAX_PATHS]:
             maker.add(prop.concept, "present", case.text)
     return maker.made
+
+
+def _without_parent(prop: Proposition, judged: Judgement, maker: _Maker, graph: Graph) -> None:
+    """What is absent because something that it cannot be without is; nothing for details, which the tail tells."""
+    if judged.outcome != "no":
+        return
+    p = judged.belief.probability
+    maker.add(
+        prop.concept,
+        "absent",
+        f"Not: {name_of(prop.concept, graph)}",
+        probability=None if p is None else 1 - p,
+        method=judged.belief.method,
+    )
 
 
 def _shown(prop: Proposition, item: Evidence, made: DerivedImage, graph: Graph) -> str:

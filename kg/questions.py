@@ -9,6 +9,7 @@ from secondread.kg import reading
 from secondread.kg.asked import Asked, Choice, Question
 from secondread.kg.choices import read_choices, sized, split_choices
 from secondread.kg.clauses import clauses, segments, strip_politeness
+from secondread.kg.follow_up import follow_up
 from secondread.kg.graph import Graph
 from secondread.kg.link import Mention, mentions
 
@@ -46,7 +47,9 @@ def parse(question: str, graph: Graph, choices: Sequence[str] | None = None) -> 
     """
     stem, written = split_choices(question[:MAX_CHARACTERS])
     options = list(choices) if choices else written
-    parts = [_clause(c[:MAX_CLAUSE], graph) for c in clauses(strip_politeness(stem))[:MAX_CLAUSES]]
+    parts: list[_Read] = []
+    for clause in clauses(strip_politeness(stem))[:MAX_CLAUSES]:
+        parts.append(_followed(clause[:MAX_CLAUSE], _clause(clause[:MAX_CLAUSE], graph), parts, graph))
     asked = list(dict.fromkeys(a for p in parts for a in p.asked))
     reasons = list(dict.fromkeys(p.reason for p in parts if p.reason))
     needs_prior = _PRIOR in reasons
@@ -105,8 +108,20 @@ def _as_finding(one: Asked, graph: Graph) -> Asked:
 _PRIOR = "it asks about change, which needs an earlier film of the same patient"
 
 
+def _followed(clause: str, read: _Read, before: Sequence[_Read], graph: Graph) -> _Read:
+    """A clause that asks nothing by itself, read as asking for more of what was asked before it."""
+    if read.asked or read.reason:
+        return read
+    more = follow_up(_lowered(clause), [a for part in before for a in part.asked], graph)
+    return _Read(more) if more else read
+
+
+def _lowered(clause: str) -> str:
+    return re.sub(r"\s+", " ", clause.lower().replace("\u2019", "'")).strip(" ?.!,:")
+
+
 def _clause(clause: str, graph: Graph) -> _Read:
-    low = re.sub(r"\s+", " ", clause.lower().replace("\u2019", "'")).strip(" ?.!,:")
+    low = _lowered(clause)
     if not low:
         return _Read([])
     if say.CHANGE.search(low):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from secondread.agent.gate.entities import asserting, in_words, mentioned, neighbours, quality_answers, structural
 from secondread.agent.gate.said import Said
+from secondread.agent.gate.support import absent_with_parent
 from secondread.agent.gate.violation import Violation
 from secondread.agent.gate.vocabulary import stem, vocabulary
 from secondread.agent.gate.wording import ambiguous, defining, hedged, negated, normality, yes_or_no
@@ -145,6 +146,7 @@ def entity_violations(said: Said) -> list[Violation]:
     """Concepts that the evidence does not hold, and findings told without a claim of their own."""
     claimed = {c.concept for c in said.claims}
     carried = said.established & claimed | said.measured | {c for c in claimed if _of_tool(c, said)}
+    carried |= {c.concept for c in said.claims if absent_with_parent(c, said.established, said.graph)}
     near = neighbours(said.established | claimed, said.graph)
     told = in_words(said.cited, said.graph)
     noted = {m.concept for n in said.notes for m in mentioned(n, said.graph)}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from secondread.agent.gate.entities import asserting, established, measured, quality_answers
 from secondread.agent.gate.violation import Violation
+from secondread.agent.hierarchy import chain
 from secondread.agent.planners.base import Belief
 from secondread.schema.answer import Claim
 from secondread.schema.evidence import Evidence, Findings
@@ -28,6 +29,7 @@ def evidence_violations(
     *,
     images: Collection[str] | None,
     synthetic: Collection[str],
+    graph: "Graph | None" = None,
 ) -> list[Violation]:
     """Ids that do not resolve, failures cited as findings, other images, evidence about other concepts."""
     if not claim.evidence:
@@ -47,9 +49,19 @@ def evidence_violations(
             found.append(Violation(rule="image", reason=f"{item.id} is about a synthetic image"))
         elif item.image is not None and images is not None and item.image not in images:
             found.append(Violation(rule="image", reason=f"{item.id} is about another image"))
-    if not _about(claim, cited):
+    if not _about(claim, cited) and not absent_with_parent(claim, established(cited), graph):
         found.append(Violation(rule="evidence", reason=f"the cited evidence is not about {claim.concept}"))
     return found
+
+
+def absent_with_parent(claim: Claim, established: Collection[str], graph: "Graph | None") -> bool:
+    """Whether a claim of absence is about a kind or part of something that the evidence is about.
+
+    Whether that is absent is for the belief to say, without which no claim of absence passes.
+    """
+    if graph is None or claim.polarity != "absent":
+        return False
+    return any(chain(graph, claim.concept, above) for above in established)
 
 
 def _about(claim: Claim, cited: Sequence[Evidence]) -> bool:

@@ -1,5 +1,7 @@
 """Which judgement applies to a proposition, by its kind and by how the graph says its concept is assessed."""
 
+from collections.abc import Sequence
+
 from secondread.agent.judging.film import judge_guard, judge_quality
 from secondread.agent.judging.heart_size import ENLARGED, judge_heart_size
 from secondread.agent.judging.judgement import Judgement, failure_of, last_on
@@ -7,6 +9,7 @@ from secondread.agent.judging.numbers import judge_comparison, judge_value
 from secondread.agent.planners.actions import found_by
 from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.run import Run
+from secondread.agent.serving import fits
 from secondread.agent.state import LoopState
 from secondread.agent.witnesses import calibrated_by, heard
 from secondread.kg.reason import missing_capability
@@ -58,7 +61,23 @@ def _presence(prop: Proposition, image: str, ledger: dict[str, Evidence], run: R
         item = last_on(ledger, name, run.family(image, ledger))
         if item is not None and isinstance(item.result, Findings):
             return _from_findings(prop, item, run)
-    return _out_of_reach(prop, ledger, run)
+    return _unheard(prop, image, sorted(establishing), ledger, run) or _out_of_reach(prop, ledger, run)
+
+
+def _unheard(
+    prop: Proposition, image: str, tools: Sequence[str], ledger: dict[str, Evidence], run: Run
+) -> Judgement | None:
+    """Where tools that find the concept have failed or are still to be run; None where there are none."""
+    for name in tools:
+        card = run.executor.catalogue.get(name).card
+        if card.kind != "finding" or not fits(card, run.infos[image]):
+            continue
+        failed = failure_of(ledger, name, run.family(image, ledger))
+        if failed is None:
+            return _nothing(prop, "", outcome="pending")
+        if isinstance(failed.result, ToolFailure):
+            return _nothing(prop, failed.result.message, outcome="indeterminate", evidence=(failed.id,))
+    return None
 
 
 def _from_findings(prop: Proposition, item: Evidence, run: Run) -> Judgement:
@@ -91,18 +110,24 @@ def _location(prop: Proposition, image: str, ledger: dict[str, Evidence], run: R
     marked = _marked(prop, image, ledger, run)
     if marked is not None:
         return marked
-    item = last_on(ledger, "heart_location", (image,))
-    if item is None:
-        failed = failure_of(ledger, "heart_location", (image,))
-        if failed is not None and isinstance(failed.result, ToolFailure):
-            return _nothing(prop, failed.result.message, outcome="indeterminate", evidence=(failed.id,))
-        if not run.executor.catalogue.establishing(prop.concept):
-            return _out_of_reach(prop, ledger, run)
-        return _nothing(prop, "", outcome="pending")
-    found = item.result.get(prop.concept) if isinstance(item.result, Findings) else None
-    if found is None or found.region is None:
+    finders = [t.card.name for t in run.executor.catalogue.establishing(prop.concept) if t.card.kind == "finding"]
+    if not finders:
         return _out_of_reach(prop, ledger, run)
-    return _told(prop, item)
+    failures: list[Evidence] = []
+    for name in finders:
+        item = last_on(ledger, name, run.family(image, ledger))
+        if item is not None:
+            found = item.result.get(prop.concept) if isinstance(item.result, Findings) else None
+            return (
+                _told(prop, item)
+                if found is not None and found.region is not None
+                else _out_of_reach(prop, ledger, run)
+            )
+        failed = failure_of(ledger, name, (image,))
+        failures += [failed] if failed is not None else []
+    if failures and isinstance(failures[0].result, ToolFailure):
+        return _nothing(prop, failures[0].result.message, outcome="indeterminate", evidence=(failures[0].id,))
+    return _nothing(prop, "", outcome="pending")
 
 
 def _marked(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement | None:

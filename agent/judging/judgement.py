@@ -6,7 +6,7 @@ from secondread.agent.planners.base import Belief
 from secondread.schema.evidence import Evidence, Measurement
 from secondread.schema.record import Record
 
-Outcome = Literal["yes", "no", "indeterminate", "told", "unanswerable", "pending"]
+Outcome = Literal["yes", "no", "indeterminate", "told", "unanswerable", "not_applicable", "pending"]
 
 
 class Judgement(Record):
@@ -15,7 +15,8 @@ class Judgement(Record):
     proposition: str
     concept: str
     outcome: Outcome
-    """`told`: a value, place, list or relation was found; `pending`: a fitting tool has not run yet."""
+    """`told`: a value, place, list or relation was found; `pending`: a fitting tool has not run yet; `not_applicable`:
+    what it asks of is not there."""
     belief: Belief
     evidence: tuple[str, ...] = ()
     """What the statement rests on, the decisive item first."""
@@ -30,6 +31,8 @@ class Judgement(Record):
     """What would have to be installed to answer, or None."""
     undecided: bool = False
     """The evidence is there but does not decide: a closer look may help."""
+    closed_by: str | None = None
+    """The proposition whose judgement settled this one without a tool call."""
 
 
 def last_on(ledger: dict[str, Evidence], tool: str, images: tuple[str, ...]) -> Evidence | None:

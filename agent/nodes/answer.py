@@ -29,7 +29,8 @@ async def answer(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     repairs = state.get("repairs", 0)
     draft = compose(question, props, judged, ledger, run.graph, exhausted=state.get("exhausted"), cutoff=run.cutoff)
     images = frozenset(i for asked in state["images"] for i in run.family(asked, ledger))
-    beliefs = {j.concept: j.belief for j in judged.values()}
+    verdicts_last = sorted(judged.values(), key=lambda j: j.outcome in ("yes", "no"))
+    beliefs = {j.concept: j.belief for j in verdicts_last}
     report = gate(draft.claims, ledger, beliefs, run.graph, images=images, thresholds=_asked_thresholds(props))
     dropped = [f"Claim {r.claim.id} was dropped: {r.reasons}." for r in report.rejected]
     run.trace.add("gate", repair=repairs, accepted=[c.id for c in report.accepted], rejected=dropped)

@@ -4,6 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from secondread.agent.hierarchy import with_parents
 from secondread.agent.nodes.act import run_planned
 from secondread.agent.nodes.second_gate import FRONTAL, look_inside_frame
 from secondread.agent.planners.base import Proposition
@@ -27,6 +28,8 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     run = runtime.context
     question = Question.model_validate(state["question"])
     props = propositions(question)
+    if all(p.kind != "knowledge" for p in props):
+        props = with_parents(props, run.graph)
     if state["images"]:
         props += asides(question, run.executor.catalogue.cards(), run.graph)
     new: dict[str, Evidence] = {}

@@ -4,6 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from secondread.agent.hierarchy import closed
 from secondread.agent.judging.closer_look import wanted_looks
 from secondread.agent.judging.judge import judge
 from secondread.agent.judging.judgement import Judgement
@@ -11,6 +12,8 @@ from secondread.agent.nodes.view import judgements
 from secondread.agent.planners.base import Critique, Proposition
 from secondread.agent.run import Run
 from secondread.agent.state import LoopState
+from secondread.agent.wording import name_of
+from secondread.schema.evidence import Evidence
 
 
 def revisions(before: dict[str, Judgement], after: dict[str, Judgement]) -> list[str]:
@@ -46,13 +49,34 @@ def contradictions(run: Run, judged: dict[str, Judgement]) -> list[Critique]:
     ]
 
 
+def judged_together(
+    props: list[Proposition], state: LoopState, ledger: dict[str, Evidence], run: Run
+) -> dict[str, Judgement]:
+    """A judgement per proposition, parents first: what a parent leaves open of its children is judged by itself."""
+    by_id = {p.id: p for p in props}
+    made: dict[str, Judgement] = {}
+
+    def one(prop: Proposition) -> Judgement:
+        if prop.id not in made:
+            parent = by_id.get(prop.parent or "")
+            above = one(parent) if parent is not None else None
+            settled = None
+            if parent is not None and above is not None:
+                names = (name_of(parent.concept, run.graph), name_of(prop.concept, run.graph))
+                settled = closed(prop, parent, above, run.graph, *names)
+            made[prop.id] = settled or judge(prop, state, ledger, run)
+        return made[prop.id]
+
+    return {p.id: one(p) for p in props}
+
+
 async def rethink(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     """Update judgements; the critiques tell the planner what is worth doing next."""
     run = runtime.context
     ledger = run.ledger(state)
     props = [Proposition.model_validate(p) for p in state["propositions"]]
     before = judgements(state)
-    judged = {p.id: judge(p, state, ledger, run) for p in props}
+    judged = judged_together(props, state, ledger, run)
     told = revisions(before, judged)
     critiques: list[Critique] = []
     looked = list(state.get("looked", []))
@@ -72,6 +96,7 @@ async def rethink(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
             for k, j in judged.items()
         },
         revised=told,
+        closed=[f"{k} by {j.closed_by}: {'; '.join(j.reasons)}" for k, j in judged.items() if j.closed_by],
         critiques=[c.model_dump(mode="json") for c in critiques],
     )
     for line in told:

@@ -14,9 +14,8 @@ FUTILE_STEPS = 2
 """After so many steps in which nothing of a planner's moves could be carried out, the fallback plans."""
 
 
-async def proposed(view: PlannerView, run: Run, futile: int) -> tuple[list[Move], str]:
+async def proposed(view: PlannerView, run: Run, futile: int, backup: list[Move]) -> tuple[list[Move], str]:
     """This step's moves, and who chose them."""
-    backup = [m for m in await run.fallback.propose(view) if m.action == "call"]
     if run.planner is run.fallback:
         return backup, run.planner.name
     if futile >= FUTILE_STEPS:
@@ -32,6 +31,20 @@ async def proposed(view: PlannerView, run: Run, futile: int) -> tuple[list[Move]
     if not calls and backup:
         return backup, f"{run.fallback.name} ({run.planner.name} stopped with an open proposition and a fitting tool)"
     return calls, run.planner.name
+
+
+async def opened(state: LoopState, run: Run) -> tuple[PlannerView, list[Move]]:
+    """The planner's view, and the calls that the graph asks for.
+
+    Propositions wait for what they depend on, until no tool is left that could decide that.
+    """
+    ledger = run.ledger(state)
+    for hold in (True, False):
+        view = planner_view(state, run, ledger, hold=hold)
+        backup = [m for m in await run.fallback.propose(view) if m.action == "call"]
+        if backup:
+            return view, backup
+    return view, backup
 
 
 def futile_steps(state: LoopState, run: Run) -> int:
@@ -52,8 +65,8 @@ async def think(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     if exhausted:
         run.trace.add("budget", exhausted=exhausted)
         return {"moves": [], "decided": True, "exhausted": exhausted}
-    view = planner_view(state, run, run.ledger(state))
-    moves, by = await proposed(view, run, futile_steps(state, run))
+    view, backup = await opened(state, run)
+    moves, by = await proposed(view, run, futile_steps(state, run), backup)
     run.meter.steps += 1
     dumped = [m.model_dump(mode="json") for m in moves]
     run.trace.add("moves", step=run.meter.steps, by=by, moves=dumped)

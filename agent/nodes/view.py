@@ -1,5 +1,6 @@
 """The typed view that a planner gets of a run."""
 
+from secondread.agent.hierarchy import waiting
 from secondread.agent.judging.judgement import Judgement
 from secondread.agent.planners.base import Critique, PlannerView, Proposition, Refused
 from secondread.agent.run import Run
@@ -28,14 +29,23 @@ def fitting_cards(run: Run, images: list[str]) -> tuple[Card, ...]:
     return tuple(kept)
 
 
-def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence]) -> PlannerView:
-    """Everything a planner may know at this point."""
+def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence], *, hold: bool = True) -> PlannerView:
+    """Everything a planner may know at this point.
+
+    Args:
+        state: Of the loop.
+        run: Its handles.
+        ledger: Evidence by id.
+        hold: Show propositions as not open while what they depend on is undecided.
+    """
     judged = judgements(state)
+    asked = [Proposition.model_validate(p) for p in state.get("propositions", [])]
+    held = waiting(asked, judged) if hold else {}
     propositions = tuple(
-        Proposition.model_validate(p).model_copy(
-            update={"belief": judged[p["id"]].belief if p["id"] in judged else None}
+        p.model_copy(
+            update={"belief": judged[p.id].belief if p.id in judged else None, "open": p.open and p.id not in held}
         )
-        for p in state.get("propositions", [])
+        for p in asked
     )
     question = state["question"]
     return PlannerView(

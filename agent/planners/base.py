@@ -53,7 +53,9 @@ class Proposition(Record):
     threshold: float | None = None
     """Threshold named in the question; None: that of the tool or the graph."""
     open: bool = True
-    """False once it is settled or known to be out of reach."""
+    """False once it is settled or known to be out of reach, and while its parent is not decided."""
+    parent: str | None = None
+    """The proposition that it depends on: a no there settles it."""
     belief: Belief | None = None
 
 
