@@ -53,7 +53,7 @@ class Settings(Record):
     risk: Risk | None = None
     """Largest P(wrong | answered) that may be promised; None: no promise is asked for."""
     offline: bool = False
-    """Refuse any planner that needs a network."""
+    """Refuse any planner that needs a network, and every connection while a question is answered."""
     send_pixels: bool = False
     """Let a remote planner see pixels; without it only text evidence leaves the machine."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
@@ -90,6 +90,8 @@ class Settings(Record):
     """Member of the film guard's ensemble to use; None: all. For out-of-fold evaluation."""
     trace_dir: Path | None = Field(default_factory=lambda: user_dir("state") / "traces")
     """Where run traces are written; None keeps them in memory only."""
+    audit: bool = True
+    """Record every call of a language model beside the traces: when, where to, how much; never what was said."""
     checkpoints: bool = True
     """Keep the state of a running loop beside its trace, so that a run that is cut off can be taken up again."""
     cache_dir: Path | None = Field(default_factory=lambda: user_dir("cache") / "results")

@@ -11,6 +11,7 @@ from secondread.agent.durable.journal import JournalledExecutor, JournalledPlann
 from secondread.agent.durable.private import known_run, paths_of, read_sources, write_sources
 from secondread.agent.given import given_masks
 from secondread.agent.limits import Meter
+from secondread.agent.outbound import audited, reach
 from secondread.agent.painter import paint
 from secondread.agent.run import Approval, Executor, Run
 from secondread.agent.planners.tally import remarks
@@ -28,6 +29,7 @@ from secondread.schema.errors import ApprovalNeeded, ReplayError, StoreError, Us
 from secondread.schema.evidence import DerivedImage, Evidence
 from secondread.tools.runtime.cache import handles
 from secondread.tools.runtime.calls import PlannedCall
+from secondread.tools.runtime.offline import guarded
 
 if TYPE_CHECKING:
     from secondread.agent.agent import Agent
@@ -56,6 +58,11 @@ class Request:
     """Emit the text of a model's replies as it comes, under the name `token`."""
 async def begin(agent: "Agent", request: Request, emit: Emit) -> Answer:
     """Ask a question; errors as for `Agent.ask`."""
+    with guarded(reach(agent)):
+        return await _begun(agent, request, emit)
+
+
+async def _begun(agent: "Agent", request: Request, emit: Emit) -> Answer:
     graph = core_graph()
     parsed = parse(request.question, graph, request.choices)
     handed = await _handed(agent, request, parsed)
@@ -94,6 +101,11 @@ async def begin(agent: "Agent", request: Request, emit: Emit) -> Answer:
 
 async def take_up(agent: "Agent", run_id: str, image: Any, prior: Any, decide: Decide | None, emit: Emit) -> Answer:
     """Go on with a run that was cut off or paused; errors as for `Agent.resume`."""
+    with guarded(reach(agent)):
+        return await _taken_up(agent, run_id, image, prior, decide, emit)
+
+
+async def _taken_up(agent: "Agent", run_id: str, image: Any, prior: Any, decide: Decide | None, emit: Emit) -> Answer:
     path = trace_path(agent.settings, known_run(run_id))
     checkpoints = agent.checkpoints()
     if path is None or checkpoints is None or agent.settings.trace_dir is None:
@@ -243,7 +255,8 @@ async def _driven(
     if checkpoints is not None:
         run.keep = partial(_keep, checkpoints, run.trace.run, agent)
     try:
-        answer = await execute(run, parsed.model_dump(mode="json"), checkpoints, resume=resume)
+        with audited(agent, run.trace.run):
+            answer = await execute(run, parsed.model_dump(mode="json"), checkpoints, resume=resume)
     finally:
         run.trace.close()
     if checkpoints is not None:

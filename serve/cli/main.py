@@ -23,6 +23,7 @@ COMMANDS = {
     "deidentify": "write a cleaned copy of DICOM files",
     "resume": "go on with a run that was cut off or waits for a yes",
     "replay": "re-execute a recorded run and compare",
+    "audit": "list what was sent to language models",
     "eval": "examine the agent or another subject on a benchmark",
     "mcp": "serve the agent and its tools to an MCP client over stdio",
     "config": "print the settings and where each comes from",
