@@ -6,9 +6,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from secondread.schema.errors import StoreError, UsageError
 
@@ -84,8 +84,8 @@ def pictured(answer: "Answer") -> list["Evidence"]:
     return [e for e in able if e.id in cited] or able
 
 
-def _overlays(answer: "Answer", folder: Path) -> list[str]:
-    names: list[str] = []
+def overlays(answer: "Answer") -> Iterator[tuple[str, Any]]:
+    """File name and picture (`PIL.Image.Image`) of each piece of evidence that is worth one."""
     concepts = {e: claim.concept for claim in reversed(answer.claims) for e in claim.evidence}
     for item in pictured(answer):
         try:
@@ -93,7 +93,12 @@ def _overlays(answer: "Answer", folder: Path) -> list[str]:
         except StoreError:
             continue
         label = re.sub(r"[^a-z0-9_]+", "_", concepts.get(item.id, item.tool).lower())
-        name = f"overlay-{item.id}-{label}.png"
+        yield f"overlay-{item.id}-{label}.png", picture
+
+
+def _overlays(answer: "Answer", folder: Path) -> list[str]:
+    names: list[str] = []
+    for name, picture in overlays(answer):
         picture.save(folder / name, format="PNG")
         names.append(name)
     return names

@@ -102,6 +102,21 @@ def roles(patients: Sequence[Patient | None], moments: Sequence[str]) -> list[Ro
     return found
 
 
+def priors(patients: Sequence[Patient], moments: Sequence[str]) -> list[list[int]]:
+    """For each study, the earlier ones of the same patient, the latest first.
+
+    Args:
+        patients: Of each study.
+        moments: As for `roles`; studies without a date, or of one day whose order is not known, are no priors.
+    """
+    found: list[list[int]] = []
+    for n, patient in enumerate(patients):
+        before = [m for m, other in enumerate(patients) if m != n and patient.same(other)]
+        before = [m for m in before if _earlier(moments[m], moments[n])]
+        found.append(sorted(before, key=lambda m: moments[m], reverse=True))
+    return found
+
+
 def _number(patient: Patient, groups: list[Patient]) -> int | None:
     """Which patient it is, counted from 1; a new one is added. None without an id that proves anything."""
     if not patient.known:

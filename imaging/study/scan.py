@@ -10,6 +10,7 @@ show.
 """
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from secondread.imaging.load import shown
@@ -20,6 +21,7 @@ from secondread.imaging.study.copies import without_copies
 from secondread.imaging.study.films import Film, pair
 from secondread.imaging.study.groups import Group, series_of_scanner, studies_of
 from secondread.imaging.study.header import Header
+from secondread.imaging.study.held import Held
 from secondread.imaging.study.keys import opaque_key
 from secondread.imaging.study.kinds import VOLUME_FORMATS, object_kind
 from secondread.imaging.study.model import FilmPair, Instance, Series, Study
@@ -52,7 +54,20 @@ def open_studies(source: Any) -> list[Study]:
         UnsupportedImage: An archive that unpacks to too much, or too many files.
         UsageError: Not a path.
     """
-    found = collect(files(source))
+    return _studies(collect(files(source)), source)
+
+
+def studies_in(held: Iterable[Held]) -> list[Study]:
+    """Studies of files that were listed before, such as those of one study of a large folder; no pixel is read.
+
+    Raises:
+        UnreadableImage: None of them can be read.
+    """
+    listed = list(held)
+    return _studies(collect(listed), [one.name for one in listed])
+
+
+def _studies(found: Collected, source: Any) -> list[Study]:
     if not found.headers and not found.plain:
         raise _nothing(found, source)
     groups = studies_of(found)

@@ -1,30 +1,47 @@
-"""Runs a batch: one warm agent, one row per image and question, every case on its own."""
+"""Runs a batch: finds the cases, has an engine ask about those with rows to come, and writes what came of it."""
 
-import json
+import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from secondread.schema.errors import SecondReadError, UsageError
-from secondread.schema.record import Record, short_hash
-from secondread.serve.batch.folder import images_in, keys_for
-from secondread.serve.batch.journal import Journal, write_whole
-from secondread.serve.batch.questions import BatchQuestion
+from secondread.schema.errors import UsageError
+from secondread.schema.record import Record
+from secondread.serve.batch.manifest import may_continue, plan_of, write_manifest
+from secondread.serve.batch.outputs import write_crosswalk, write_outputs
+from secondread.serve.batch.progress import Pace
+from secondread.serve.batch.recorder import Recorder
+from secondread.serve.batch.rows import Row
+from secondread.serve.batch.scan import Given, scan
+from secondread.serve.batch.state import OutputFailed, State
+from secondread.serve.batch.study_page import study_page
+from secondread.serve.batch.where import Where
+from secondread.serve.batch.work import Job, Product, Work, questions_for
 
 if TYPE_CHECKING:
-    from secondread.agent.agent import Agent
-    from secondread.agent.config import Settings
-    from secondread.schema.answer import Answer
+    from secondread.serve.batch.case import Case
 
-RESULTS, DEAD, MANIFEST, CROSSWALK = "results.jsonl", "dead_letters.jsonl", "manifest.json", "crosswalk.csv"
-ROW_SCHEMA = 1
-NOT_COMPARED = frozenset({"trace_dir", "data_dir", "pixel_budget_mb", "model_budget_mb", "threads", "offline"})
-"""Settings that change where or how fast a batch runs, not what it answers."""
-PACKAGES = ("secondread", "torch", "numpy", "pydicom", "langgraph", "langchain-core")
+MOST_CRASHES = 3
+"""Runs or workers that may die while they are at a case; then it is filed as crashed without another try."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a batch runs; none of it changes what an answer says."""
+
+    resume: bool = False
+    retry_failed: bool = False
+    where: tuple[Where, ...] = ()
+    limit: int | None = None
+    """Cases of this run."""
+    in_flight: int | None = None
+    engine: Literal["local", "ray"] = "local"
+    ray: dict[str, Any] = field(default_factory=dict)
+    """Arguments of `serve.batch.on_ray.run_on_ray`."""
 
 
 class Tally(Record):
@@ -40,6 +57,8 @@ class Tally(Record):
     failed: int
     internal: int
     """Failed rows that are not the input's fault."""
+    missing: int = 0
+    """Cases with rows to come: left out by `--where` or `--limit`."""
 
     @property
     def exit_code(self) -> int:
@@ -51,207 +70,242 @@ class Tally(Record):
         return 0 if self.answered or not self.abstained else 3
 
 
+class DryRun(Record):
+    """What a batch would do."""
+
+    cases: int
+    selected: int
+    """Cases that `--where` and `--limit` leave."""
+    rows: int
+    """Rows that they would have."""
+    files: int
+    skipped_files: int
+    unread: int
+    paired: int
+    kinds: dict[str, int]
+    modalities: dict[str, int]
+    questions: tuple[str, ...]
+
+
 def run_batch(
-    folder: Path,
-    questions: Sequence[BatchQuestion],
+    given: Given,
+    job: Job,
     out: Path,
+    options: Options | None = None,
     *,
-    settings: "Settings",
-    open_agent: "Callable[[Settings], Agent]",
-    view: str | None = None,
-    age: float | None = None,
-    resume: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Tally:
-    """Ask every question about every image of a folder.
-
-    Writes into `out`: `results.jsonl` (a row as soon as it is known), `crosswalk.csv` (key to path, mode 0600),
-    `dead_letters.jsonl` (rows with an error) and `manifest.json`. Rows name an image by key only.
+    """Ask every question about every case of a source; docs/batch.md says what is written into `out`.
 
     Args:
-        folder: Searched with its sub-folders.
-        questions: What is asked.
+        given: Folders, archives, files, a manifest, or DICOMweb services. Nothing of it is written.
+        job: What is asked and how.
         out: Created when missing.
-        settings: Of the one agent that answers everything.
-        open_agent: Makes it; called only when there is something to do.
-        view: Projection stated for every image.
-        age: Age in years stated for every image.
-        resume: Go on with the rows that are there. Without it, rows of an earlier run are an error.
-        progress: Told after each row.
+        options: How it runs.
+        progress: Told a line after each case.
 
     Raises:
-        UsageError: The folder is missing or has no images; `out` holds another batch, or one that is not to be resumed.
+        UsageError: Nothing to ask about; `out` holds another batch, one that is not to be resumed, or one that runs.
+        OutputFailed: The disk takes nothing more; what was recorded is kept.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder.")
-    root = folder.resolve()
-    paths = list(images_in(folder, leave_out=out))
-    if not paths:
-        raise UsageError(f"{folder} has no images.", hint="Looked for PNG, JPEG, TIFF and DICOM files.")
-    plan = _plan(questions, settings, view, age)
-    _may_continue(out, plan, resume)
-    out.mkdir(parents=True, exist_ok=True)
-    with Journal(out / RESULTS) as journal:
-        names = [str(p.relative_to(root)) for p in paths]
-        keys = keys_for(names, out / CROSSWALK)
-        done = journal.done()
-        cases = [(p, keys[n]) for p, n in zip(paths, names, strict=True)]
-        todo = [(p, k, [q for q in questions if (k, q.id) not in done]) for p, k in cases]
-        todo = [case for case in todo if case[2]]
+    options = options or Options()
+    plan = plan_of(job)
+    may_continue(out, plan, options.resume)
+    fresh = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}.") from None
+    names = tuple(q.id for q in job.questions)
+    with Recorder(out, names) as recorder:
+        state = recorder.state
+        state.crashed()
+        if options.retry_failed:
+            recorder.forget_failed()
+        before = sum(state.counts().values())
+        try:
+            scanned = scan(given, state, names, progress=progress)
+        except BaseException:
+            if fresh:
+                shutil.rmtree(out, ignore_errors=True)
+            raise
+        write_crosswalk(out, state)
         started = datetime.now(UTC)
-        _manifest(out, plan, settings, journal, started, images=len(paths))
-        new = 0
-        if todo:
-            agent = open_agent(settings)
-            try:
-                for path, key, asked in todo:
-                    for question in asked:
-                        journal.append(_row(agent, path, key, question, view, age))
-                        new += 1
-                        progress(f"{len(journal.rows)} of {len(cases) * len(questions)} rows")
-            finally:
-                agent.close()
-                _dead_letters(out, journal)
-        _dead_letters(out, journal)
-        _manifest(out, plan, settings, journal, started, images=len(paths), ended=datetime.now(UTC))
-        return _tally(journal, new)
+        noted: dict[str, Any] = {"started": started, "scanned": scanned, "options": options}
+        tally = _tally(state, before, scanned.scan)
+        write_manifest(out, plan, job, tally=tally, **noted)
+        run = _Run(recorder, job, options, scanned.scan, progress)
+        try:
+            run.all_of_them()
+        finally:
+            with suppress(OutputFailed, OSError):
+                state.let_go()
+                write_manifest(out, plan, job, tally=_tally(state, before, scanned.scan), **noted)
+        tally = _tally(state, before, scanned.scan)
+        notes = write_outputs(out, recorder, job, progress)
+        write_manifest(out, plan, job, tally=tally, **noted, ended=datetime.now(UTC), notes=[*run.notes, *notes])
+        return tally
 
 
-def _plan(
-    questions: Sequence[BatchQuestion], settings: "Settings", view: str | None, age: float | None
-) -> dict[str, Any]:
-    """What decides the answers; two runs with equal plans may share one results file."""
-    return {
-        "row_schema": ROW_SCHEMA,
-        "questions": [q.model_dump(mode="json") for q in questions],
-        "settings": settings.model_dump(mode="json", exclude=set(NOT_COMPARED)),
-        "view": view,
-        "age": age,
-    }
+def dry_run(given: Given, job: Job, options: Options | None = None) -> DryRun:
+    """What `run_batch` would do; nothing is written and no agent is opened.
 
-
-def _may_continue(out: Path, plan: dict[str, Any], resume: bool) -> None:
-    results, manifest = out / RESULTS, out / MANIFEST
-    if not results.exists():
-        return
-    if not resume and results.stat().st_size:
-        raise UsageError(f"{out} holds the rows of an earlier batch.", hint="Use --resume or another --out.")
+    Raises:
+        UsageError: Nothing to ask about.
+    """
+    options = options or Options()
+    state = State(None)
     try:
-        before = json.loads(manifest.read_text(encoding="utf-8"))["plan_sha256"]
-    except (OSError, ValueError, KeyError):
-        before = None
-    if before is not None and before != short_hash(plan, 64):
-        raise UsageError(
-            f"{out} holds a batch with other questions or settings.", hint="Use the same ones, or another --out."
+        names = tuple(q.id for q in job.questions)
+        scanned = scan(given, state, names)
+        kinds: Counter[str] = Counter()
+        modalities: Counter[str] = Counter()
+        rows = selected = 0
+        for case in _chosen(state.cases(scanned.scan), options):
+            selected += 1
+            rows += len(questions_for(case, job.questions))
+            kinds[case.kind] += 1
+            modalities.update(case.modalities or (case.format or "unknown",))
+        return DryRun(
+            cases=scanned.cases,
+            selected=selected,
+            rows=rows,
+            files=scanned.files,
+            skipped_files=scanned.skipped,
+            unread=scanned.unread,
+            paired=scanned.paired,
+            kinds=dict(kinds),
+            modalities=dict(modalities),
+            questions=names,
         )
+    finally:
+        state.close()
 
 
-def _row(
-    agent: "Agent", path: Path, key: str, question: BatchQuestion, view: str | None, age: float | None
-) -> dict[str, Any]:
-    """One row; whatever goes wrong with this case stays in its row."""
-    row: dict[str, Any] = {"key": key, "question_id": question.id, "question": question.question}
-    started = perf_counter()
-    try:
-        misfit = None
-        if question.when:
-            from secondread.imaging.load import load
+class _Run:
+    """One run of an engine over the cases with rows to come."""
 
-            misfit = question.misfit(load(path, view=view, age=age).info)
-        if misfit is not None:
-            row |= {"skipped": misfit}
+    def __init__(
+        self, recorder: Recorder, job: Job, options: Options, number: int, progress: Callable[[str], None]
+    ) -> None:
+        self._recorder, self._job, self._options, self._scan = recorder, job, options, number
+        self._progress = progress
+        self._left = options.limit
+        self.notes: list[str] = []
+        """What writers could not write, each reason once."""
+
+    def all_of_them(self) -> None:
+        """Ask about every case that is chosen and has rows to come."""
+        total = self._total()
+        if not total:
+            return
+        self._pace = Pace(total, self._progress)
+        if self._options.engine == "ray":
+            from secondread.serve.batch.on_ray import run_on_ray
+
+            run_on_ray(self._job, self._works(), self._alone(), self.record, self._lost, **self._options.ray)
+            return
+        from secondread.serve.batch.local import IN_FLIGHT, run_local
+
+        most = self._options.in_flight or IN_FLIGHT
+        run_local(self._job, self._works(), self._alone(), self.record, in_flight=most)
+
+    def _total(self) -> int:
+        state = self._recorder.state
+        if self._options.where:
+            count = sum(1 for _ in _chosen(state.cases(self._scan, todo=True), self._options))
+            count += sum(1 for n, _ in state.suspects(self._scan) if self._fits(state.case(n)))
         else:
-            row |= _answered(agent.ask(path, question.question, choices=question.choices, view=view, age=age))
-    except SecondReadError as error:
-        row |= {"error": {"code": error.code, "message": _without_path(error.message, path, key)}}
-        row["internal"] = error.exit_code == 1
-    except Exception as error:  # a defect met on one case must not cost the others their rows
-        row |= {"error": {"code": "internal", "message": f"{type(error).__name__}"}, "internal": True}
-    row["seconds"] = round(perf_counter() - started, 3)
-    return row
+            count = state.missing(self._scan)
+        return count if self._left is None else min(count, self._left)
+
+    def _fits(self, case: "Case") -> bool:
+        return all(where.fits(case) for where in self._options.where)
+
+    def _works(self) -> Iterator[Work]:
+        for case in self._recorder.state.cases(self._scan, todo=True):
+            if not self._fits(case):
+                continue
+            if not self._take():
+                return
+            yield self._work(case)
+
+    def _alone(self) -> Iterator[Work]:
+        """Cases at which runs ended, the least suspect first; those that were too often fatal are filed as crashed."""
+        state = self._recorder.state
+        for n, crashes in state.suspects(self._scan):
+            case = state.case(n)
+            if not self._fits(case):
+                continue
+            if not self._take():
+                return
+            work = self._work(case)
+            if crashes >= MOST_CRASHES:
+                self.record(work, self._crashed(work, crashes))
+            else:
+                yield work
+
+    def _take(self) -> bool:
+        if self._left is None:
+            return True
+        self._left -= 1
+        return self._left >= 0
+
+    def _work(self, case: "Case") -> Work:
+        state = self._recorder.state
+        state.begin(case.n)
+        have = {row["question_id"]: row for row in self._recorder.rows_of(case.n)}
+        return Work(case, state.case(case.prior) if case.prior is not None else None, have)
+
+    def _lost(self, work: Work) -> bool:
+        """A worker died at a case. Returns whether it is to be tried again; if not, it is filed as crashed."""
+        crashes = self._recorder.state.crash(work.case.n)
+        if crashes < MOST_CRASHES:
+            return True
+        self.record(work, self._crashed(work, crashes))
+        return False
+
+    def _crashed(self, work: Work, crashes: int) -> Product:
+        error = {"code": "crashed", "message": f"{crashes} runs ended while they were at this case."}
+        rows = tuple(
+            {"key": work.case.key, "question_id": q.id, "question": q.question, "error": error, "internal": True,
+             "tries": crashes, "seconds": 0.0}
+            for q in questions_for(work.case, self._job.questions) if q.id not in work.have
+        )  # fmt: skip
+        return Product(work.case.n, rows)
+
+    def record(self, work: Work, product: Product) -> None:
+        """Record a case with its page."""
+        files = dict(product.files)
+        rows: list[Row] = [*work.have.values(), *product.rows]
+        files["index.html"] = study_page(work.case, rows, sorted(files)).encode()
+        for note in product.notes:
+            if note not in self.notes:
+                self.notes.append(note)
+        if self._recorder.record(work.case.n, product.rows, files, work.case.key):
+            self._pace.one(any("error" in row for row in product.rows))
 
 
-def _answered(answer: "Answer") -> dict[str, Any]:
-    cited = {e for claim in answer.claims for e in claim.evidence}
-    return {
-        "image": next((e.image for e in answer.evidence if e.image is not None), None),
-        "text": answer.text,
-        "verdict": answer.verdict,
-        "value": answer.value.model_dump(mode="json") if answer.value is not None else None,
-        "choice": answer.choice,
-        "confidence": answer.confidence,
-        "confidence_method": answer.confidence_method,
-        "abstained": answer.abstained,
-        "reason": answer.abstain_reason,
-        "claims": [c.model_dump(mode="json") for c in answer.claims],
-        "evidence": [
-            {"id": e.id, "tool": e.tool, "tool_version": e.tool_version, "weights": e.weights, "summary": e.summary}
-            for e in answer.evidence
-            if e.id in cited
-        ],
-        "warnings": list(answer.warnings),
-        "trace": answer.trace,
-    }
+def _chosen(cases: "Iterator[Case]", options: Options) -> "Iterator[Case]":
+    count = 0
+    for case in cases:
+        if options.limit is not None and count >= options.limit:
+            return
+        if all(where.fits(case) for where in options.where):
+            count += 1
+            yield case
 
 
-def _without_path(message: str, path: Path, key: str) -> str:
-    """The message with the key in place of every spelling of the path."""
-    for spelling in (str(path), str(path.resolve()), path.name):
-        message = message.replace(spelling, key)
-    return message
-
-
-def _dead_letters(out: Path, journal: Journal) -> None:
-    lines = [json.dumps(row, ensure_ascii=False) for row in journal.failed()]
-    write_whole(out / DEAD, "".join(line + "\n" for line in lines))
-
-
-def _tally(journal: Journal, new: int) -> Tally:
-    kinds = Counter(
-        "failed" if "error" in r else "skipped" if "skipped" in r else "abstained" if r["abstained"] else "answered"
-        for r in journal.rows
-    )
+def _tally(state: State, before: int, number: int) -> Tally:
+    kinds = state.counts()
+    rows = sum(kinds.values())
     return Tally(
-        rows=len(journal.rows),
-        new=new,
-        answered=kinds["answered"],
-        abstained=kinds["abstained"],
-        skipped=kinds["skipped"],
-        failed=kinds["failed"],
-        internal=sum(1 for r in journal.rows if r.get("internal")),
+        rows=rows,
+        new=rows - before,
+        answered=kinds.get("answered", 0),
+        abstained=kinds.get("abstained", 0),
+        skipped=kinds.get("skipped", 0),
+        failed=kinds.get("failed", 0) + kinds.get("internal", 0),
+        internal=kinds.get("internal", 0),
+        missing=state.missing(number),
     )
-
-
-def _manifest(
-    out: Path,
-    plan: dict[str, Any],
-    settings: "Settings",
-    journal: Journal,
-    started: datetime,
-    *,
-    images: int,
-    ended: datetime | None = None,
-) -> None:
-    from secondread.tools.catalogue import catalogue
-
-    cards = catalogue().cards()
-    manifest = {
-        "plan": plan,
-        "plan_sha256": short_hash(plan, 64),
-        "versions": {name: _version(name) for name in PACKAGES},
-        "tools": {c.name: c.version for c in cards},
-        "weights": {c.name: c.weights.sha256 for c in cards if c.weights is not None},
-        "settings": settings.model_dump(mode="json", exclude={"trace_dir", "data_dir"}),
-        "images": images,
-        "started": started.isoformat(timespec="seconds"),
-        "ended": ended.isoformat(timespec="seconds") if ended else None,
-        "tally": _tally(journal, 0).model_dump(exclude={"new"}),
-    }
-    write_whole(out / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=2) + "\n")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

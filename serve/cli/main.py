@@ -16,7 +16,7 @@ from secondread.serve.cli.console import Parser, report_error
 
 COMMANDS = {
     "ask": "ask a question about an image, or a question of knowledge",
-    "batch": "ask the same questions about every image of a folder",
+    "batch": "ask the same questions about many studies",
     "tools": "list the expert tools, or show the card of one",
     "kg": "look into the knowledge graph",
     "index": "build, search and change corpora of images and texts",
@@ -25,6 +25,7 @@ COMMANDS = {
     "replay": "re-execute a recorded run and compare",
     "audit": "list what was sent to language models",
     "eval": "examine the agent or another subject on a benchmark",
+    "calibrate": "fit a calibration on scores with truth, show one, or look for drift",
     "mcp": "serve the agent and its tools to an MCP client over stdio",
     "config": "print the settings and where each comes from",
     "doctor": "check the installation",

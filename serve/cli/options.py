@@ -18,17 +18,17 @@ PLANES = ("axial", "coronal", "sagittal")
 
 def probability(text: str) -> float:
     """An open probability, for argparse."""
-    return _number(text, lambda p: 0 < p < 1, "a number between 0 and 1")
+    return number(text, lambda p: 0 < p < 1, "a number between 0 and 1")
 
 
 def years(text: str) -> float:
     """An age, for argparse."""
-    return _number(text, lambda a: 0 <= a <= 130, "an age in years from 0 to 130")
+    return number(text, lambda a: 0 <= a <= 130, "an age in years from 0 to 130")
 
 
 def count(text: str) -> int:
     """A number from 1, for argparse."""
-    return int(_number(text, lambda n: n >= 1 and n == int(n), "a whole number from 1"))
+    return int(number(text, lambda n: n >= 1 and n == int(n), "a whole number from 1"))
 
 
 def region(text: str) -> tuple[float, float, float, float]:
@@ -75,7 +75,8 @@ def pairs(given: Sequence[str], option: str) -> dict[str, str]:
     return made
 
 
-def _number(text: str, fits: Callable[[float], bool], what: str) -> float:
+def number(text: str, fits: Callable[[float], bool], what: str) -> float:
+    """A number that fits, for argparse."""
     try:
         value = float(text)
     except ValueError:

@@ -1,5 +1,6 @@
 """A stand-in agent on the real runtime and image store: one cheap tool that can be checked by hand, no planner."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 from PIL import Image
 
 from secondread.agent.config import Settings
+from secondread.agent.leases import Leases
+from secondread.agent.sources import Handed
 from secondread.schema.answer import Answer, Claim, Value
 from secondread.schema.errors import NotMeasurable
 from secondread.schema.evidence import Measurement, Measurements, Regions
@@ -72,6 +75,7 @@ class StandIn:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.runtime = Runtime(tools=Catalogue({"bright_part": bright_part(), "bright_share": bright_share()}))
+        self.leases = Leases(self.runtime.store)
         self.asked: list[dict[str, Any]] = []
         self.closed = False
         self.before_answer: Callable[[Any, str], None] = lambda image, question: None
@@ -89,7 +93,7 @@ class StandIn:
             text = "No installed tool can judge this."
             yield {"answer": Answer(question=question, text=text, abstained=True, abstain_reason="no tool", trace=run)}
             return
-        info = self.runtime.store.add(image)
+        info = image.infos[0] if isinstance(image, Handed) else self.runtime.store.add(image)
         calls = plan(
             [Call(tool="bright_share", args={"image": info.ref.id})], {}, self.runtime.catalogue, next_id=1, defaults={}
         )
@@ -120,6 +124,21 @@ class StandIn:
                 trace=run,
             )
         }
+
+    async def aask(self, image: Any, question: str, *, progress: Any = None, **given: Any) -> Answer:
+        def events() -> Answer:
+            for event in self.stream(image, question, **given):
+                if "answer" in event:
+                    answer: Answer = event["answer"]
+                    return answer
+                if progress is not None:
+                    progress(event["node"], event["message"])
+            raise AssertionError("the stream ended without an answer")
+
+        return await asyncio.to_thread(events)
+
+    def wants_film(self, question: str, choices: Any = None) -> bool:
+        return True
 
     def close(self) -> None:
         self.closed = True

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from secondread.schema.errors import UsageError
-from secondread.serve.batch.journal import Journal
 from secondread.serve.batch.questions import read_questions
+from secondread.serve.batch.recorder import Recorder
 from secondread.serve.cli.main import main
 from tests.serve.conftest import draw
 
@@ -65,7 +65,7 @@ def test_one_row_per_image_and_question_without_names(factory: Any, folder: Path
         "abstained": [r for r in rows if r.get("abstained")],
         "answered": [r for r in rows if r.get("abstained") is False],
     }
-    assert {k: len(v) for k, v in by_kind.items()} == {"failed": 2, "skipped": 1, "abstained": 4, "answered": 5}
+    assert {k: len(v) for k, v in by_kind.items()} == {"failed": 3, "skipped": 1, "abstained": 3, "answered": 5}
     assert {r["error"]["code"] for r in by_kind["failed"]} == {"unreadable_image"}
     assert by_kind["skipped"][0]["skipped"] == "source_format is jpeg"
     assert by_kind["answered"][0]["verdict"] in ("yes", "no")
@@ -87,10 +87,10 @@ def test_the_manifest_names_versions_settings_and_counts(factory: Any, folder: P
     manifest = json.loads((folder.parent / "out" / "manifest.json").read_text())
     assert manifest["versions"]["secondread"]
     assert manifest["plan"]["view"] == "PA"
-    assert manifest["images"] == 4
+    assert manifest["cases"] == 4
     assert manifest["tally"]["rows"] == 12
     assert manifest["ended"] is not None
-    assert factory.last.asked[0]["view"] == "PA"
+    assert factory.last.asked[0]["image"].infos[0].view == "PA"
 
 
 def test_rows_of_an_earlier_batch_are_never_mixed_up(factory: Any, folder: Path) -> None:
@@ -123,30 +123,35 @@ def test_nothing_to_do_opens_no_agent(factory: Any, folder: Path) -> None:
     assert factory.last is None
 
 
-def test_a_defect_on_one_case_costs_only_its_row(
-    factory: Any, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_defect_on_one_case_costs_only_its_rows(factory: Any, folder: Path) -> None:
     def sometimes(image: Any, question: str) -> None:
-        if "JohnRoe" in str(image):
-            raise ZeroDivisionError(str(image))
+        if factory.last.runtime.store.pixels(image.infos[0].ref.id).mean() < 0.4:
+            raise ZeroDivisionError("JohnRoe")
 
     factory.prepare = lambda agent: setattr(agent, "before_answer", sometimes)
-    assert batch(folder) == 1
+    assert batch(folder, "--retries", "0") == 1
     broken = [r for r in rows_of(folder) if r.get("internal")]
     assert len(broken) == 3
     assert broken[0]["error"] == {"code": "internal", "message": "ZeroDivisionError"}
     assert len(rows_of(folder)) == 12
 
 
-def test_an_interrupt_keeps_the_rows_that_are_there(factory: Any, folder: Path) -> None:
+def test_an_interrupt_keeps_the_rows_that_are_there(
+    factory: Any, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def after_five(image: Any, question: str) -> None:
-        if len(factory.last.asked) == 5:
-            raise KeyboardInterrupt
+        if len(factory.last.asked) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
 
     factory.prepare = lambda agent: setattr(agent, "before_answer", after_five)
-    assert batch(folder) == 1
+    assert batch(folder, "--in-flight", "1") == 1
+    assert "--resume" in capsys.readouterr().err
     first = rows_of(folder)
-    assert 0 < len(first) < 12
+    assert len(first) < 12
+    manifest = json.loads((folder.parent / "out" / "manifest.json").read_text())
+    assert manifest["ended"] is None
+    assert manifest["tally"]["rows"] == len(first)
     factory.prepare = lambda agent: None
     batch(folder, "--resume")
     assert rows_of(folder)[: len(first)] == first
@@ -157,7 +162,8 @@ def test_an_interrupt_keeps_the_rows_that_are_there(factory: Any, folder: Path) 
     "text",
     ["", "just text", "- [1, 2]", "- {id: a}", "- {id: 'a b', question: q}", "- {question: q, choices: [one]}",
      "- {question: q, when: {colour: red}}", "- {id: x, question: q}\n- {id: x, question: r}", "- 'unclosed",
-     "- ''", "- {question: q, extra: 1}"],
+     "- ''", "- {question: q, extra: 1}", "- {question: q, if: {question: b, verdict: yes}}\n- {id: b, question: r}",
+     "- {question: q, each: {side: []}}", "- {question: q, if: {question: q1}}", "- {id: own-1, question: q}"],
 )  # fmt: skip
 def test_a_bad_questions_file_is_one_clear_error(text: str, tmp_path: Path) -> None:
     file = tmp_path / "q.yaml"
@@ -175,16 +181,20 @@ def test_an_empty_folder_and_a_missing_one_are_refused(factory: Any, tmp_path: P
 
 
 def test_two_batches_cannot_write_the_same_rows(tmp_path: Path) -> None:
-    with Journal(tmp_path / "r.jsonl"), pytest.raises(UsageError, match="Another batch"):
-        Journal(tmp_path / "r.jsonl")
+    with Recorder(tmp_path, ("q1",)), pytest.raises(UsageError, match="Another batch"):
+        Recorder(tmp_path, ("q1",))
 
 
-def test_a_damaged_line_in_the_middle_is_an_error_not_a_repair(tmp_path: Path) -> None:
-    file = tmp_path / "r.jsonl"
-    file.write_bytes(b'{"key": 1}\n{"ke\n{"key": 2}\n')
-    with pytest.raises(UsageError, match="line 2"):
-        Journal(file)
-    assert file.read_bytes().endswith(b'{"key": 2}\n')
+def test_a_damaged_line_in_the_middle_is_an_error_not_a_repair(factory: Any, folder: Path) -> None:
+    batch(folder)
+    results = folder.parent / "out" / "results.jsonl"
+    whole = results.read_bytes()
+    place = whole.index(b"\n") + 30
+    results.write_bytes(whole[:place] + b"#" + whole[place + 1 :])
+    with pytest.raises(UsageError, match="line 2, is damaged"):
+        Recorder(results.parent, ("q1", "ptx", "size"))
+    assert batch(folder, "--resume") == 2
+    assert len(results.read_bytes()) == len(whole)
 
 
 RUNNER = """
@@ -202,7 +212,16 @@ sys.exit(main(sys.argv[1:]))
 def test_a_killed_batch_loses_and_repeats_nothing(folder: Path, tmp_path: Path) -> None:
     top = Path(__file__).parents[2]
     env = {**os.environ, "PYTHONPATH": str(top), "SECONDREAD_TRACE_DIR": "none"}
-    words = ["batch", str(folder), "--questions", str(tmp_path / "q.yaml"), "--out", str(tmp_path / "out")]
+    words = [
+        "batch",
+        str(folder),
+        "--in-flight",
+        "1",
+        "--questions",
+        str(tmp_path / "q.yaml"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     results = tmp_path / "out" / "results.jsonl"
     process = subprocess.Popen([sys.executable, "-c", RUNNER, *words], env=env, cwd=tmp_path)
     deadline = time.monotonic() + 60
