@@ -86,12 +86,15 @@ class Agent:
             return given
         from langchain_core.language_models import BaseChatModel
 
+        from secondread.agent.destination import destination
         from secondread.agent.planners.chat import ChatPlanner
 
         if not isinstance(wanted, BaseChatModel):
             raise UsageError(
                 f"A {type(wanted).__name__} is no planner.", hint="Give a spec, a Planner or a chat model."
             )
+        if self.settings.offline and destination(wanted).where == "remote":
+            raise UsageError("Offline: the planner's address is not on this machine.", hint="Use a loopback address.")
         pixels = self._png if self.settings.send_pixels else None
         return ChatPlanner(wanted, timeout=self.settings.planner_timeout_s, pixels=pixels)
 
