@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from secondread.agent.config import Settings
 from secondread.agent.durable.driving import Decide, Request, begin, take_up
+from secondread.agent.installed import installed_tools
 from secondread.agent.leases import Leases
-from secondread.agent.limits import SEARCHES
 from secondread.agent.mapping import IN_FLIGHT, Mapper, Questions, Reading, Studies, map_studies
 from secondread.agent.planners.base import Planner
 from secondread.agent.planners.protocol import ProtocolPlanner
@@ -22,7 +22,6 @@ from secondread.kg.questions import parse
 from secondread.schema.answer import Answer
 from secondread.schema.errors import UsageError
 from secondread.schema.study import Plane
-from secondread.tools.catalogue import catalogue
 from secondread.tools.runtime.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -208,9 +207,18 @@ class Agent:
         kept = self.checkpoints()
         return kept.unfinished() if kept is not None else []
 
-    async def aask(self, image: Any, question: str, **options: Any) -> Answer:
-        """Like `ask`, for callers with an event loop."""
-        return await self._run(image, question, lambda node, message: None, **options)
+    async def aask(
+        self, image: Any, question: str, *, progress: Callable[[str, str], None] | None = None, **options: Any
+    ) -> Answer:
+        """Like `ask`, for callers with an event loop.
+
+        Args:
+            image: As for `ask`.
+            question: As for `ask`.
+            progress: Called with node and message as things happen, on this loop or on the runtime's threads.
+            options: Further arguments of `ask`.
+        """
+        return await self._run(image, question, progress or (lambda node, message: None), **options)
 
     def stream(self, image: Any, question: str, **options: Any) -> Iterator[Event]:
         """Progress events as they happen, each `{"node", "message"}`, and at the end `{"answer": Answer}`.
@@ -309,6 +317,7 @@ class Agent:
         session: str | None = None,
         approve: Collection[str] = (),
         decide: Decide | None = None,
+        tokens: bool = False,
     ) -> Answer:
         check_question(question)
         asked = Request(
@@ -317,11 +326,11 @@ class Agent:
             prior=prior,
             stated=Stated(view=view, age=age, region=region, series=series, slice=slice, plane=_plane(plane)),
             masks=masks,
-        tokens: bool = False,
             choices=choices,
             session=session,
             approve=frozenset(approve),
             decide=decide,
+            tokens=tokens,
         )
         if session is None:
             return await begin(self, asked, emit)
@@ -330,7 +339,6 @@ class Agent:
     def checkpoints(self) -> "Checkpoints | None":
         """The file of the states of running loops; None when nothing is kept.
 
-            tokens=tokens,
         Raises:
             StoreError: It cannot be opened.
         """
@@ -379,11 +387,8 @@ def runtime_of(settings: Settings) -> Runtime:
     Raises:
         UsageError: The device is not there.
     """
-    installed = catalogue(settings.allowed_licences)
     return Runtime(
-        tools=installed
-        if settings.retrieval
-        else installed.only(tuple(n for n in installed.names() if n not in SEARCHES)),
+        tools=installed_tools(settings),
         pixel_budget_mb=settings.pixel_budget_mb,
         model_budget_mb=settings.model_budget_mb,
         cache_dir=settings.cache_dir,
