@@ -26,8 +26,7 @@ COMMANDS = {
     "audit": "list what was sent to language models",
     "eval": "examine the agent or another subject on a benchmark",
     "calibrate": "fit a calibration on scores with truth, show one, or look for drift",
-    "calibrate": "fit a calibration on scores with truth, show one, or look for drift",
-    "mcp": "serve the agent and its tools to an MCP client over stdio",
+    "mcp": "serve the agent and its tools to MCP clients over stdio or HTTP",
     "config": "print the settings and where each comes from",
     "doctor": "check the installation",
 }

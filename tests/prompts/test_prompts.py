@@ -8,8 +8,9 @@ from secondread.prompts import fields, read
 from secondread.schema.errors import UsageError
 
 NAMES = sorted(
-    f"planner/{p.name[:-3]}"
-    for p in files("secondread.prompts").joinpath("planner").iterdir()
+    f"{folder}/{p.name[:-3]}"
+    for folder in ("planner", "mcp")
+    for p in files("secondread.prompts").joinpath(folder).iterdir()
     if p.name.endswith(".md")
 )
 

@@ -13,7 +13,7 @@ from mcp_types import ImageContent, ResourceLink
 
 from secondread.schema.errors import InputError, UsageError
 from secondread.serve.mcp.images import INLINE_LIMIT, AllowedImages
-from secondread.serve.mcp.server import build
+from secondread.serve.mcp.server import Served
 from tests.serve.conftest import Factory, draw
 
 Talk = Callable[[Any], Coroutine[Any, Any, None]]
@@ -28,7 +28,8 @@ def talk(factory: Factory, film: Path) -> Callable[[Talk], None]:
         agent = factory(Settings.load())
 
         async def whole() -> None:
-            async with Client(build(agent, AllowedImages([film.parent]))) as client:
+            served = Served(lambda: agent, lambda: agent.runtime.catalogue, AllowedImages([film.parent]))
+            async with Client(served.server) as client:
                 await conversation(client)
 
         try:
@@ -87,7 +88,8 @@ def test_images_by_handle_by_path_and_inline_are_the_same_image(talk: Any, film:
 def test_every_tool_is_served_with_its_own_arguments_and_without_prerequisites(talk: Any) -> None:
     async def conversation(client: Any) -> None:
         tools = {t.name: t for t in (await client.list_tools()).tools}
-        own = {"ask", "get_overlay", "list_images", "list_tools_cards"}
+        own = {"ask", "ask_start", "ask_poll", "ask_cancel", "list_images", "get_overlay", "get_evidence"}
+        own |= {"list_tools_cards", "kg_concept", "kg_paths", "kg_facts"}
         assert set(tools) == own | {"bright_part", "bright_share"}
         schema = tools["bright_share"].input_schema
         assert set(schema["properties"]) == {"image", "digits"}
@@ -95,7 +97,6 @@ def test_every_tool_is_served_with_its_own_arguments_and_without_prerequisites(t
         assert schema["properties"]["digits"] == {
             "default": 3,
             "description": "Decimals of the result.",
-            "title": "Digits",
             "type": "integer",
         }
         cards = (await client.call_tool("list_tools_cards", {})).structured_content["cards"]
@@ -141,7 +142,7 @@ def test_links_and_dots_do_not_lead_outside(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             images.source(named)
     assert images.source("ok.png").value == (inside / "ok.png").resolve()
-    assert list(images.listed().values()) == [(inside / "ok.png").resolve()]
+    assert [one.path for _, one in images.page().entries] == [(inside / "ok.png").resolve()]
 
 
 @pytest.mark.parametrize("named", ["base64:", "base64:%%%", "data:image/png,abc", "data:image/png;base64,", "base64:é"])
