@@ -1,7 +1,9 @@
 """One question to a chat model: bounded tries, the forms of a reply that the model takes, and a count of all of it."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -108,7 +110,7 @@ class Asker:
             form, pictured = left[0], message is not plain
             message_sent, message = message, plain
             try:
-                reply = await self._call(form.model, [SystemMessage(form.system), message_sent, *talk])
+                reply = await self._call(form, [SystemMessage(form.system), message_sent, *talk])
             except Failure as failure:
                 tally.failed += 1
                 if failure.kind == "refused" and pictured:
@@ -145,7 +147,7 @@ class Asker:
             tally.read += 1
             return found
 
-    async def _call(self, model: Any, messages: list[BaseMessage]) -> AIMessage:
+    async def _call(self, form: Form, messages: list[BaseMessage]) -> AIMessage:
         """One request.
 
         Raises:
@@ -155,7 +157,10 @@ class Asker:
         self.last.calls += 1
         self.last.prompt_chars = max(self.last.prompt_chars, shown)
         try:
-            work = model.ainvoke(messages) if self._token is None else self._streamed(model, messages, self._token)
+            if self._token is None or form.mode == "schema":  # clients parse the whole again with every piece
+                work = form.model.ainvoke(messages)
+            else:
+                work = self._streamed(form.model, messages, self._token)
             reply = await asyncio.wait_for(work, self._timeout)
         except TimeoutError:
             raise Failure("gone", f"did not reply within {self._timeout:g} s") from None
@@ -170,18 +175,23 @@ class Asker:
         return reply
 
     async def _streamed(self, model: Any, messages: list[BaseMessage], token: Callable[[str], None]) -> AIMessage:
-        whole: Any = None
-        length = 0
-        async for chunk in model.astream(messages):
-            whole = chunk if whole is None else whole + chunk
-            text = str(chunk.text)
-            length += len(text)
-            if text:
-                token(text)
-            if length > MAX_STREAM:
-                break
-        if whole is None:
+        chunks: list[Any] = []
+        length, until = 0, time.monotonic() + self._timeout
+        async with aclosing(model.astream(messages)) as stream:
+            async for chunk in stream:
+                chunks.append(chunk)
+                text = str(chunk.text)
+                length += len(text)
+                if text:
+                    token(text)
+                if length > MAX_STREAM:
+                    break
+                if time.monotonic() > until:
+                    raise TimeoutError
+                await asyncio.sleep(0)  # a stream that is always ready would never let a cancellation through
+        if not chunks:
             raise Failure("passing", "ended its reply before it began")
+        whole = chunks[0] + chunks[1:] if len(chunks) > 1 else chunks[0]
         if (
             model_family(model) == "openai"
             and length <= MAX_STREAM

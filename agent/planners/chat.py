@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -53,7 +54,7 @@ class ChatPlanner:
         """Of all questions so far, those of every run included."""
         self._timeout = timeout
         self._sight = Sight(pixels) if pixels is not None else None
-        self._schema = schema or installed_schema
+        self._schema = cache(schema or installed_schema)
         self._ability = Ability()
         self._asker = Asker(self.name, timeout, self._ability)
         self._told: set[str] = set()
@@ -96,7 +97,7 @@ class ChatPlanner:
             return moves_of(
                 str(reply.text),
                 [{"name": c["name"], "args": c["args"]} for c in reply.tool_calls],
-                tools={c.name for c in view.cards},
+                tools={*(c.name for c in view.cards), *view.withheld},
                 images=images_of(view),
                 needs_image={c.name for c in view.cards if c.image == "required"},
                 torn=[str(c.get("name")) for c in reply.invalid_tool_calls],

@@ -32,7 +32,7 @@ def failure_of(error: Exception) -> Failure:
     if status in _PASSING:
         wait = _wait(error)
         return Failure("passing", f"{name}, wants {wait:.0f} s of rest" if wait else name, wait)
-    if status is None and (_lost(error) or isinstance(error, json.JSONDecodeError)):
+    if (status is None and _lost(error)) or isinstance(error, json.JSONDecodeError):
         return Failure("passing", name)
     return Failure("gone", name)
 

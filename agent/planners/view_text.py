@@ -147,7 +147,16 @@ def render(view: PlannerView, known: Collection[str] = (), note: Callable[[str],
         | ({"you_noted": note(i.ref.id)} if note(i.ref.id) else {})
         for i in view.images
     ]
-    critiques = [{"kind": c.kind, "text": c.text, "tools": list(c.tools)} for c in view.critiques]
+    grids = {i.ref.grid: i.ref.id for i in view.images}
+    critiques: list[dict[str, Any]] = [
+        {"kind": c.kind, "text": c.text, "tools": list(c.tools)}
+        | (
+            {"image": grids[c.region.grid], "box": [c.region.x0, c.region.y0, c.region.x1, c.region.y1]}
+            if c.region is not None and c.region.grid in grids
+            else {}
+        )
+        for c in view.critiques
+    ]
     refused = [{"tool": r.move.tool, "args": r.move.args, "reason": r.reason} for r in view.refused[-8:]]
     choices = [{"choice": c} for c in view.choices]
     return read(
