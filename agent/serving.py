@@ -87,3 +87,8 @@ def fits(card: Card, info: ImageInfo) -> bool:
     if wrong_dimension(card, info):
         return False
     return card.outside != "not_applicable" or not outside_validity(card, info)
+
+
+def outside(card: Card, info: ImageInfo) -> str | None:
+    """Why an image lies outside of what a tool takes, or None."""
+    return wrong_dimension(card, info) or outside_validity(card, info)

@@ -32,6 +32,10 @@ class LoopState(TypedDict, total=False):
     moves: list[dict[str, Any]]
     decided: bool
     """The planner said that it is ready to answer."""
+    hold: bool
+    """Dependent propositions wait in this step, until what they depend on is decided."""
+    useful: list[str]
+    """Tools that the critiques before this step's moves named."""
     refused: Annotated[list[dict[str, Any]], append]
     critiques: list[dict[str, Any]]
     looked: list[str]

@@ -6,8 +6,10 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from secondread.agent.judging.judgement import Judgement
 from secondread.agent.limits import MAX_SEARCHES, SEARCHES
-from secondread.agent.planners.base import Move, Refused
+from secondread.agent.nodes.valid import Offer
+from secondread.agent.planners.base import Critique, Move, Proposition, Refused
 from secondread.agent.run import Run
 from secondread.agent.state import LoopState
 from secondread.schema.errors import SecondReadError
@@ -52,12 +54,20 @@ def admissible(
     valid: list[Call] = []
     refused: list[Refused] = []
     catalogue, next_id = run.executor.catalogue, len(ledger) + 1
+    props = [Proposition.model_validate(p) for p in state.get("propositions", [])]
+    named = [Critique(kind="named", text="", tools=tuple(state.get("useful", [])))]
+    judged = {k: Judgement.model_validate(v) for k, v in state.get("beliefs", {}).items()}
+    offer = Offer(run, state["images"], props, judged, ledger, named, hold=state.get("hold", True))
     for move in moves:
         if move.action != "call" or move.tool is None:
             continue
         image = move.args.get("image")
         if image is not None and image not in known:
             refused.append(Refused(move=move, reason=f"no image {image!r} in this run; known: {sorted(known)}"))
+            continue
+        reason = offer.refuses(move.tool, None if image is None else str(image))
+        if reason is not None:
+            refused.append(Refused(move=move, reason=reason))
             continue
         if move.tool in SEARCHES and searches(ledger) + sum(c.tool in SEARCHES for c in valid) >= MAX_SEARCHES:
             refused.append(Refused(move=move, reason=f"{MAX_SEARCHES} searches were made already; use what they found"))

@@ -6,19 +6,18 @@ from langgraph.runtime import Runtime
 
 from secondread.agent.hierarchy import with_parents
 from secondread.agent.nodes.act import run_planned
-from secondread.agent.nodes.second_gate import FRONTAL, look_inside_frame
+from secondread.agent.nodes.second_gate import look_inside_frame
+from secondread.agent.nodes.valid import FRONTAL, film_reason, header_reason, shut_out
 from secondread.agent.planners.base import Proposition
 from secondread.agent.propositions import FILM_FREE, asides, needs_image, propositions
 from secondread.agent.run import Run
 from secondread.agent.serving import fits, gates_of, serving
 from secondread.agent.state import LoopState
 from secondread.kg.questions import Question
-from secondread.schema.evidence import Evidence, Findings, QualityReport
+from secondread.schema.evidence import Evidence
 from secondread.schema.image import ImageInfo
 from secondread.tools.runtime.calls import Call, plan
 
-OTHER_MODALITIES = ("CT", "MR", "US", "PT", "NM", "XA", "MG", "OP", "ES", "SM")
-"""DICOM modalities that never hold a chest film."""
 GATES = ("film_quality", "chest_film_guard")
 """Run on any single image that may be a film, so that a question no tool serves still gets the image's own reason."""
 
@@ -52,7 +51,9 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     if new and run.rethink and known is None and all(p.kind != "quality" for p in props):
         gates = tuple(n for n in GATES if n in run.executor.catalogue)
         images[0], new = await look_inside_frame(images[0], new, run, gates)
-    stop = stop_reason(question, props, filmed, images, list(new.values()), run)
+    stop = stop_reason(question, props, filmed, images, new, run)
+    if stop is None and images:
+        props = [p.model_copy(update={"open": p.open and shut_out(p, images[0], new, run) is None}) for p in props]
     run.trace.add("intake", propositions=[p.model_dump(mode="json") for p in props], stop=stop)
     return {
         "images": images,
@@ -89,7 +90,7 @@ def stop_reason(
     props: list[Proposition],
     filmed: list[Proposition],
     images: list[str],
-    gates: list[Evidence],
+    gates: dict[str, Evidence],
     run: Run,
 ) -> str | None:
     """Why no tool should look any further, in plain words; None to go on."""
@@ -105,29 +106,5 @@ def stop_reason(
     asked = [p for p in props if p.kind not in FILM_FREE and not about_film(p)]
     if len(filmed) < len(asked) or not asked:
         return None
-    known = header_reason(run.infos[images[0]])
-    if known:
-        return known
-    for item in gates:
-        if item.image != images[0]:
-            continue
-        if isinstance(item.result, QualityReport) and item.result.overall == "reject":
-            return "the image is not usable: " + "; ".join(item.result.reasons)
-        if isinstance(item.result, Findings):
-            frontal = item.result.get(FRONTAL)
-            if frontal is not None and frontal.polarity == "absent":
-                return "this does not look like a frontal chest film" + (f": {frontal.note}" if frontal.note else "")
-    return None
-
-
-def header_reason(info: ImageInfo) -> str | None:
-    """Why the header or the caller's statement rules the image out as a frontal chest film, or None."""
-    readers = "the installed tools for this question read frontal chest films"
-    if info.view == "LATERAL":
-        said = "stated by the caller" if info.view_source == "stated" else "from the header"
-        return f"this is a lateral view ({said}); {readers}"
-    if info.dimension == 3:
-        return f"this is a {info.modality + ' ' if info.modality else ''}volume; {readers}"
-    if info.modality in OTHER_MODALITIES:
-        return f"this is a {info.modality} image; {readers}"
-    return None
+    found = film_reason(images[0], run.infos[images[0]], gates)
+    return found[0] if found is not None else None

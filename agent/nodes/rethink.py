@@ -8,6 +8,7 @@ from secondread.agent.hierarchy import closed
 from secondread.agent.judging.closer_look import wanted_looks
 from secondread.agent.judging.judge import judge
 from secondread.agent.judging.judgement import Judgement
+from secondread.agent.nodes.valid import shut_out
 from secondread.agent.nodes.view import judgements
 from secondread.agent.planners.base import Critique, Proposition
 from secondread.agent.run import Run
@@ -64,6 +65,8 @@ def judged_together(
             if parent is not None and above is not None:
                 names = (name_of(parent.concept, run.graph), name_of(prop.concept, run.graph))
                 settled = closed(prop, parent, above, run.graph, *names)
+            if settled is None and state["images"]:
+                settled = shut_out(prop, state["images"][0], ledger, run)
             made[prop.id] = settled or judge(prop, state, ledger, run)
         return made[prop.id]
 

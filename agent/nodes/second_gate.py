@@ -1,13 +1,13 @@
 """A second look at the door: an image refused because of its plain frame is cropped to its content and gated again."""
 
 from secondread.agent.nodes.act import run_planned
+from secondread.agent.nodes.valid import FRONTAL
 from secondread.agent.run import Run
 from secondread.schema.evidence import DerivedImage, Evidence, Findings, QualityReport
 from secondread.tools.runtime.calls import Call, plan
 
 FRAME_SHARE = 0.10
 """Share of the image that must be frame for a crop to change what the gates see."""
-FRONTAL = "frontal_chest_radiograph"
 
 
 def refused(image: str, evidence: dict[str, Evidence]) -> bool:

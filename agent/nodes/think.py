@@ -33,8 +33,8 @@ async def proposed(view: PlannerView, run: Run, futile: int, backup: list[Move])
     return calls, run.planner.name
 
 
-async def opened(state: LoopState, run: Run) -> tuple[PlannerView, list[Move]]:
-    """The planner's view, and the calls that the graph asks for.
+async def opened(state: LoopState, run: Run) -> tuple[PlannerView, list[Move], bool]:
+    """The planner's view, the calls that the graph asks for, and whether dependent propositions wait.
 
     Propositions wait for what they depend on, until no tool is left that could decide that.
     """
@@ -43,8 +43,8 @@ async def opened(state: LoopState, run: Run) -> tuple[PlannerView, list[Move]]:
         view = planner_view(state, run, ledger, hold=hold)
         backup = [m for m in await run.fallback.propose(view) if m.action == "call"]
         if backup:
-            return view, backup
-    return view, backup
+            return view, backup, hold
+    return view, backup, False
 
 
 def futile_steps(state: LoopState, run: Run) -> int:
@@ -65,10 +65,16 @@ async def think(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     if exhausted:
         run.trace.add("budget", exhausted=exhausted)
         return {"moves": [], "decided": True, "exhausted": exhausted}
-    view, backup = await opened(state, run)
+    view, backup, hold = await opened(state, run)
     moves, by = await proposed(view, run, futile_steps(state, run), backup)
     run.meter.steps += 1
     dumped = [m.model_dump(mode="json") for m in moves]
     run.trace.add("moves", step=run.meter.steps, by=by, moves=dumped)
     run.emit("think", ", ".join(m.tool or m.action for m in moves) or "ready to answer")
-    return {"moves": dumped, "decided": not moves, "critiques": []}
+    return {
+        "moves": dumped,
+        "decided": not moves,
+        "critiques": [],
+        "hold": hold,
+        "useful": sorted({t for c in view.critiques for t in c.tools}),
+    }

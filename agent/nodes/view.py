@@ -2,31 +2,16 @@
 
 from secondread.agent.hierarchy import waiting
 from secondread.agent.judging.judgement import Judgement
+from secondread.agent.nodes.valid import Offer
 from secondread.agent.planners.base import Critique, PlannerView, Proposition, Refused
 from secondread.agent.run import Run
-from secondread.agent.serving import fits, lacks_outline
 from secondread.agent.state import LoopState
 from secondread.schema.evidence import Evidence
-from secondread.tools.base import Card
 
 
 def judgements(state: LoopState) -> dict[str, Judgement]:
     """Judgements by proposition id."""
     return {k: Judgement.model_validate(v) for k, v in state.get("beliefs", {}).items()}
-
-
-def fitting_cards(run: Run, images: list[str]) -> tuple[Card, ...]:
-    """Cards of the tools a planner may call on these images: wrong-modality ones are never offered."""
-    infos = [run.infos[i] for i in images]
-    kept: list[Card] = []
-    for card in run.executor.catalogue.cards():
-        if not card.in_plan or (card.image == "required" and not infos):
-            continue
-        if lacks_outline(card, run.tool_defaults):
-            continue
-        if card.image == "none" or not infos or any(fits(card, i) for i in infos):
-            kept.append(card)
-    return tuple(kept)
 
 
 def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence], *, hold: bool = True) -> PlannerView:
@@ -47,6 +32,8 @@ def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence], *, hol
         )
         for p in asked
     )
+    critiques = tuple(Critique.model_validate(c) for c in state.get("critiques", []))
+    cards = Offer(run, state["images"], asked, judged, ledger, critiques, hold=hold).cards()
     question = state["question"]
     return PlannerView(
         question=question["text"],
@@ -55,12 +42,13 @@ def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence], *, hol
         choices=tuple(c["text"] for c in question.get("choices", [])),
         propositions=propositions,
         images=tuple(run.infos[i] for i in state["images"]),
-        cards=fitting_cards(run, state["images"]),
+        cards=cards,
+        withheld=tuple(n for n in run.executor.catalogue.names() if all(n != c.name for c in cards)),
         ledger=tuple(ledger.values()),
         beliefs={k: j.belief for k, j in judged.items()},
         budget=run.meter.snapshot(),
         open_questions=tuple(f"{p.kind} of {p.concept}" for p in propositions if p.open),
         refused=tuple(Refused.model_validate(r) for r in state.get("refused", [])),
         step=run.meter.steps,
-        critiques=tuple(Critique.model_validate(c) for c in state.get("critiques", [])),
+        critiques=critiques,
     )

@@ -111,7 +111,9 @@ class PlannerView(Record):
     propositions: tuple[Proposition, ...] = ()
     images: tuple[ImageInfo, ...] = ()
     cards: tuple[Card, ...] = ()
-    """Tools that fit these images."""
+    """Tools that fit these images and serve what is asked."""
+    withheld: tuple[str, ...] = ()
+    """Names of the other installed tools: a call of one is refused with the reason."""
     ledger: tuple[Evidence, ...] = ()
     beliefs: dict[str, Belief] = Field(default_factory=dict)
     """By proposition id."""
