@@ -64,6 +64,8 @@ class Run:
     """Tools that a person has to allow before a planner's move runs them."""
     decide: "Callable[[Approval], bool | None] | None" = None
     """Asks that person; None, or an answer of None, pauses the run."""
+    serves: dict[tuple[str, str, str | None], frozenset[str]] = field(default_factory=dict)
+    """Tools by what they serve (kind, concept, structure), once looked up: neither graph nor tools change in a run."""
     _parsed: dict[str, Evidence] = field(default_factory=dict)
 
     def ledger(self, state: LoopState) -> dict[str, Evidence]:

@@ -113,12 +113,14 @@ class Offer:
     def refuses(self, name: str, image: str | None) -> str | None:
         """Why a planner may not call a tool on an image, in words that it can act on; None when it may."""
         catalogue = self.run.executor.catalogue
-        offered = ", ".join(c.name for c in self.cards()) or "none"
         if name not in catalogue:
-            return f"no installed tool is called {name[:60]!r}; offered: {offered}"
+            return f"no installed tool is called {name[:60]!r}; offered: {self._offered()}"
         root = next((i for i in self.images if image in self.run.family(i, dict(self.ledger))), None)
         reason = self._refuses(catalogue.get(name).card, self.images if root is None else [root], derived=image != root)
-        return None if reason is None else f"{reason}; offered: {offered}"
+        return None if reason is None else f"{reason}; offered: {self._offered()}"
+
+    def _offered(self) -> str:
+        return ", ".join(c.name for c in self.cards()) or "none"
 
     def _refuses(self, card: Card, images: Sequence[str], *, derived: bool = False) -> str | None:
         if not card.in_plan:
@@ -150,16 +152,20 @@ class Offer:
         return None
 
     def _serving(self, props: Sequence[Proposition]) -> set[str]:
-        """Tools that serve propositions, those that check what limits them, and all that these need."""
-        run = self.run
-        cards = run.executor.catalogue.cards()
-        names: list[str] = []
-        for prop in props:
-            names += serving(prop.concept, cards, run.graph, limits=True, structure=prop.structure)
-            if prop.kind == "listing" and run.graph.has(prop.concept):
-                names.append(run.graph.concept(prop.concept).tool or "capabilities")
+        return {name for prop in props for name in serving_tools(prop, self.run)}
+
+
+def serving_tools(prop: Proposition, run: Run) -> frozenset[str]:
+    """Tools that serve a proposition, those that check what limits them, and all that these need."""
+    key = (prop.kind, prop.concept, prop.structure)
+    if key not in run.serves:
+        catalogue = run.executor.catalogue
+        names = serving(prop.concept, catalogue.cards(), run.graph, limits=True, structure=prop.structure)
+        if prop.kind == "listing" and run.graph.has(prop.concept):
+            names.append(run.graph.concept(prop.concept).tool or "capabilities")
         for name in names:
-            if name in run.executor.catalogue:
-                needs = (run.executor.catalogue.provider(n) for n in run.executor.catalogue.get(name).card.needs)
+            if name in catalogue:
+                needs = (catalogue.provider(n) for n in catalogue.get(name).card.needs)
                 names += [t.card.name for t in needs if t is not None and t.card.name not in names]
-        return set(names)
+        run.serves[key] = frozenset(names)
+    return run.serves[key]
