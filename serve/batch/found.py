@@ -64,14 +64,17 @@ class Found:
         """
         rest = iter(listed)
         while chunk := list(itertools.islice(rest, CHUNK)):
-            rows = [self._unread(one, one.fault, entry) for one in chunk if one.fault]
-            by_held = {id(one.held): one for one in chunk}
+            at = {id(one.held): place for place, one in enumerate(chunk)}
+            rows = {n: self._unread(one, one.fault, entry) for n, one in enumerate(chunk) if one.fault}
             found = collect(one.held for one in chunk if not one.fault)
             self.skipped += found.skipped
-            rows += [self._dicom(by_held[id(h.held)], h, entry) for h in found.headers]
-            rows += [self._plain(by_held[id(p.held)], p.kind, entry) for p in found.plain]
-            rows += [self._unread(by_held[id(u.source)], u.reason, entry) for u in found.unread]
-            self._insert(rows)
+            for header in found.headers:
+                rows[at[id(header.held)]] = self._dicom(chunk[at[id(header.held)]], header, entry)
+            for plain in found.plain:
+                rows[at[id(plain.held)]] = self._plain(chunk[at[id(plain.held)]], plain.kind, entry)
+            for unread in found.unread:
+                rows[at[id(unread.source)]] = self._unread(chunk[at[id(unread.source)]], unread.reason, entry)
+            self._insert([rows[place] for place in sorted(rows)])
 
     def add_remote(self, url: str, studies: Iterable[dict[str, Any]]) -> None:
         """Studies of a DICOMweb service.

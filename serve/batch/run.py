@@ -191,6 +191,7 @@ class _Run:
         self._recorder, self._job, self._options, self._scan = recorder, job, options, number
         self._progress = progress
         self._left = options.limit
+        self._taken: set[int] = set()
         self.notes: list[str] = []
         """What writers could not write, each reason once."""
 
@@ -226,7 +227,7 @@ class _Run:
         for case in self._recorder.state.cases(self._scan, todo=True):
             if not self._fits(case):
                 continue
-            if not self._take():
+            if not self._take(case.n):
                 return
             yield self._work(case)
 
@@ -237,7 +238,7 @@ class _Run:
             case = state.case(n)
             if not self._fits(case):
                 continue
-            if not self._take():
+            if not self._take(n):
                 return
             work = self._work(case)
             if crashes >= MOST_CRASHES:
@@ -245,11 +246,14 @@ class _Run:
             else:
                 yield work
 
-    def _take(self) -> bool:
-        if self._left is None:
+    def _take(self, n: int) -> bool:
+        """Whether `--limit` leaves room for a case; one that was lost meanwhile has its room."""
+        if n in self._taken:
             return True
-        self._left -= 1
-        return self._left >= 0
+        if self._left is not None and len(self._taken) >= self._left:
+            return False
+        self._taken.add(n)
+        return True
 
     def _work(self, case: "Case") -> Work:
         state = self._recorder.state

@@ -3,8 +3,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -195,45 +193,3 @@ def test_a_damaged_line_in_the_middle_is_an_error_not_a_repair(factory: Any, fol
         Recorder(results.parent, ("q1", "ptx", "size"))
     assert batch(folder, "--resume") == 2
     assert len(results.read_bytes()) == len(whole)
-
-
-RUNNER = """
-import sys, time
-from secondread.serve.cli import options
-from secondread.serve.cli.main import main
-from tests.serve.conftest import Factory
-factory = Factory()
-factory.prepare = lambda agent: setattr(agent, "before_answer", lambda image, question: time.sleep(0.05))
-options.open_agent = factory
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def test_a_killed_batch_loses_and_repeats_nothing(folder: Path, tmp_path: Path) -> None:
-    top = Path(__file__).parents[2]
-    env = {**os.environ, "PYTHONPATH": str(top), "SECONDREAD_TRACE_DIR": "none"}
-    words = [
-        "batch",
-        str(folder),
-        "--in-flight",
-        "1",
-        "--questions",
-        str(tmp_path / "q.yaml"),
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    results = tmp_path / "out" / "results.jsonl"
-    process = subprocess.Popen([sys.executable, "-c", RUNNER, *words], env=env, cwd=tmp_path)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (results.exists() and results.read_bytes().count(b"\n") >= 3):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    first = results.read_bytes()
-    kept = first[: first.rfind(b"\n") + 1]
-    assert 3 <= kept.count(b"\n") < 12
-    done = subprocess.run([sys.executable, "-c", RUNNER, *words, "--resume"], env=env, cwd=tmp_path, timeout=60)
-    assert done.returncode == 2
-    rows = [json.loads(line) for line in results.read_text().splitlines()]
-    assert len(rows) == len({(r["key"], r["question_id"]) for r in rows}) == 12
-    assert results.read_bytes().startswith(kept)
