@@ -108,7 +108,11 @@ class Offer:
 
     def cards(self) -> tuple[Card, ...]:
         """Cards of the tools that fit an asked image and serve what is asked, in the order of the catalogue."""
-        return tuple(c for c in self.run.executor.catalogue.cards() if self._refuses(c, self.images) is None)
+        cards = self.run.executor.catalogue.cards()
+        return tuple(c for c in cards if self._helps(c) and self._refuses(c, self.images) is None)
+
+    def _helps(self, card: Card) -> bool:
+        return card.kind in GENERAL or card.name in self._useful
 
     def refuses(self, name: str, image: str | None) -> str | None:
         """Why a planner may not call a tool on an image, in words that it can act on; None when it may."""
@@ -132,7 +136,7 @@ class Offer:
         reasons = [self._unfit(card, i, derived) for i in images] if card.image != "none" else []
         if reasons and all(reasons):
             return reasons[0]
-        if card.kind in GENERAL or card.name in self._useful:
+        if self._helps(card):
             return None
         if card.name in self._serving(self._shut):
             return f"{card.name} serves nothing that is open: {'; '.join(self._closed.values())}"
