@@ -80,7 +80,7 @@ def mutated(supported: list[tuple[Case, frozenset[str]]], names: tuple[str, ...]
     return [(changed, images) for case, changed, images in made if changed is not None and changed != case]
 
 
-def test_the_suite(supported: list[tuple[Case, frozenset[str]]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_suite(supported: list[tuple[Case, frozenset[str]]], tell: Callable[[str], None]) -> None:
     refused = {case[0].text: found for case, images in supported if (found := reasons(case, images))}
     sets = {kind: mutated(supported, names) for kind, names in KINDS.items()}
     counts, passed = Counter[str](), Counter[str]()
@@ -98,12 +98,11 @@ def test_the_suite(supported: list[tuple[Case, frozenset[str]]], capsys: pytest.
                 passed["synthetic image as evidence"] += 1
                 let_through.append(f"synthetic: {case[0].text}")
     total = sum(counts.values())
-    with capsys.disabled():
-        listed = ", ".join(f"{kind} {passed[kind]}/{n}" for kind, n in counts.items())
-        print(
-            f"\ngate: {len(supported) - len(refused)}/{len(supported)} supported claims pass; unsupported let through "
-            f"{len(let_through)}/{total} ({listed})"
-        )
+    listed = ", ".join(f"{kind} {passed[kind]}/{n}" for kind, n in counts.items())
+    tell(
+        f"gate: {len(supported) - len(refused)}/{len(supported)} supported claims pass; unsupported let through "
+        f"{len(let_through)}/{total} ({listed})"
+    )
     assert len(supported) >= 50
     assert total >= 300
     assert set(counts) == {*KINDS, "synthetic image as evidence"}
