@@ -177,18 +177,22 @@ class Asker:
     async def _streamed(self, model: Any, messages: list[BaseMessage], token: Callable[[str], None]) -> AIMessage:
         chunks: list[Any] = []
         length, until = 0, time.monotonic() + self._timeout
-        async with aclosing(model.astream(messages)) as stream:
-            async for chunk in stream:
-                chunks.append(chunk)
-                text = str(chunk.text)
-                length += len(text)
-                if text:
-                    token(text)
-                if length > MAX_STREAM:
-                    break
-                if time.monotonic() > until:
-                    raise TimeoutError
-                await asyncio.sleep(0)  # a stream that is always ready would never let a cancellation through
+        try:
+            async with aclosing(model.astream(messages)) as stream:
+                async for chunk in stream:
+                    chunks.append(chunk)
+                    text = str(chunk.text)
+                    length += len(text)
+                    if text:
+                        token(text)
+                    if length > MAX_STREAM:
+                        break
+                    if time.monotonic() > until:
+                        raise TimeoutError
+                    await asyncio.sleep(0)  # a stream that is always ready would never let a cancellation through
+        except ValueError:  # langchain's word for a stream without a single piece
+            if chunks:
+                raise
         if not chunks:
             raise Failure("passing", "ended its reply before it began")
         whole = chunks[0] + chunks[1:] if len(chunks) > 1 else chunks[0]

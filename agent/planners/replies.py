@@ -8,39 +8,16 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from secondread.agent.planners.base import Move, Sentence
+from secondread.agent.planners.json_values import MAX_REPLY, json_values
+from secondread.agent.planners.spellings import spelled_calls
 from secondread.schema.errors import PlannerError
 
-MAX_REPLY = 20_000
-"""Characters of a reply that are read; the rest is ignored."""
 MAX_MOVES = 8
 MAX_SENTENCES = 24
-_MAX_STARTS = 200
 _CALL = re.compile(r"(?<![\w.])([A-Za-z][A-Za-z0-9_]{0,63})\s*\(([^()\n]{0,600})\)")
 _ARGUMENT = re.compile(r"""\s*(?:([A-Za-z_]\w*)\s*[=:]\s*)?("(?:[^"\\]|\\.)*"|'[^']*'|[^,]+?)\s*(?:,|$)""")
 _FINAL = {"answer": "answer", "finish": "answer", "abstain": "abstain"}
 _TAGGED = re.compile(r"^\s*(?:[-*]\s*)?\[?((?:C\d+)(?:\s*,\s*C\d+)*)\]?\s*[:.)-]*\s+(\S.*)$")
-
-
-def json_values(text: str) -> Iterator[Any]:
-    """Every outermost JSON object or array in a text, in order; pieces that are not JSON are passed over.
-
-    Reading ends at a piece that is nested too deeply to be a reply.
-    """
-    text = text[:MAX_REPLY]
-    decoder, position, starts = json.JSONDecoder(), 0, 0
-    while starts < _MAX_STARTS:
-        match = re.compile(r"[\[{]").search(text, position)
-        if match is None:
-            return
-        starts += 1
-        try:
-            value, position = decoder.raw_decode(text, match.start())
-        except RecursionError:
-            return
-        except ValueError:
-            position = match.start() + 1
-            continue
-        yield value
 
 
 def _plain(value: Any, depth: int = 0) -> JsonValue:
@@ -196,7 +173,12 @@ def moves_of(
         if move is not None:
             moves.append(move)
     if not tool_calls:
-        moves = _from_json(text, tools, problems) or _from_text(text, tools, problems)
+        spelled = spelled_calls(text)
+        problems += [f"{name or 'a call'}: it cannot be read" for name in spelled.torn]
+        typed = [_typed(c.name, c.args, "", (), problems, tools) for c in spelled.calls]
+        moves = [move for move in typed if move is not None]
+        if not spelled.calls and not spelled.torn:
+            moves = _from_json(spelled.text, tools, problems) or _from_text(spelled.text, tools, problems)
     kept = _checked(moves, images, needs_image, problems)
     if not kept:
         raise PlannerError("; ".join(dict.fromkeys(problems))[:600] or "no move was found in the reply")

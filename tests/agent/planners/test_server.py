@@ -128,7 +128,8 @@ def test_a_fault_that_passes_is_tried_again(
     assert len(server.asked) <= 3 + len(PASSING[fault])
     if fault != "no choices":
         assert all("protocol" not in by for by in moves_by(answer, traces)), moves_by(answer, traces)
-        assert len(server.asked) == 3 + len(PASSING[fault])
+        mended = tokens and "arguments" in fault  # langchain closes a torn object of a streamed call
+        assert len(server.asked) == 3 + (0 if mended else len(PASSING[fault]))
 
 
 LASTING: dict[str, list[Reply]] = {
