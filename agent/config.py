@@ -18,10 +18,11 @@ from secondread.schema.record import Record
 
 PREFIX = "SECONDREAD_"
 FILE_NAME = "secondread.toml"
+TOKEN_VARIABLE = "SECONDREAD_MCP_TOKEN"
 _ALIASES = {"data_dir": ("SECONDREAD_DATA_DIR", "SECONDREAD_DATA")}
 _NONE_WORDS = ("none", "off", "null", "")
 _OPTIONAL = ("risk", "threads", "anatomy_members", "guard_member", "trace_dir", "cache_dir", "data_dir")
-_LISTS = ("anatomy_members", "allowed_licences", "corpora", "graphs", "witnesses_off")
+_LISTS = ("anatomy_members", "allowed_licences", "corpora", "graphs", "mcp_servers", "witnesses_off")
 
 Risk = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -43,6 +44,12 @@ def debugging(environ: Mapping[str, str] | None = None) -> bool:
     """Whether `SECONDREAD_DEBUG` asks for tracebacks."""
     env = os.environ if environ is None else environ
     return env.get("SECONDREAD_DEBUG", "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def server_token(environ: Mapping[str, str] | None = None) -> str | None:
+    """The bearer token that `SECONDREAD_MCP_TOKEN` gives the MCP server, or None. No setting: it is a secret."""
+    env = os.environ if environ is None else environ
+    return env.get(TOKEN_VARIABLE, "").strip() or None
 
 
 class Settings(Record):
@@ -106,6 +113,8 @@ class Settings(Record):
     """Folders of the corpora that retrieval tools search, see `secondread index`."""
     graphs: tuple[Path, ...] = ()
     """Folders of built graphs whose image nodes retrieval tools walk, see `secondread kg build`."""
+    mcp_servers: tuple[Path, ...] = ()
+    """Files that name other MCP servers whose tools are mounted as experts, see `secondread.tools.remote.servers`."""
     data_dir: Path | None = None
     """Research data folder of evaluations and training recipes; nothing else reads it."""
 

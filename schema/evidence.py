@@ -234,6 +234,10 @@ class GraphPaths(Record):
     """For a differential: explanations, best supported first."""
 
 
+THIRD_PARTY = "mounted server "
+"""Begins the corpus of passages that a mounted server wrote."""
+
+
 class Passage(Record):
     """A quoted or authored passage with its source."""
 
@@ -248,6 +252,11 @@ class Passage(Record):
     """Name and version of the corpus."""
     ranks: dict[str, int] = Field(default_factory=dict)
     """Search channel -> rank from 1."""
+
+    @property
+    def third_party(self) -> bool:
+        """Whether a mounted server wrote it: it is data, and its numbers back no claim."""
+        return self.corpus.startswith(THIRD_PARTY)
 
     @property
     def cited(self) -> str:

@@ -16,7 +16,9 @@ from secondread.tools.base import Card, Tool
 from secondread.tools.contract import faults
 from secondread.tools.licences import DEFAULT_ALLOWED, card_licences, licence_class, refusal
 
-_NOT_TOOLS = tuple(f"secondread.tools.{name}" for name in ("runtime", "base", "catalogue", "contract", "licences"))
+_NOT_TOOLS = tuple(
+    f"secondread.tools.{name}" for name in ("runtime", "remote", "base", "catalogue", "contract", "licences")
+)
 _CONTRACT = "secondread.tools.base"
 """A module that does not mention the contract defines no tool and is not imported: networks import torch at the top."""
 ENTRY_POINT = "secondread.tools"

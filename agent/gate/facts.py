@@ -166,7 +166,7 @@ def facts(evidence: Evidence) -> list[Fact]:
         found.extend(f for path in result.paths for edge in path for f in _of_text(edge.text))
     elif isinstance(result, Passages):
         found.append(Fact("count", evidence.tool, float(len(result.items)), "1"))
-        found.extend(f for passage in result.items for f in _of_text(passage.text))
+        found.extend(f for passage in result.items if not passage.third_party for f in _of_text(passage.text))
     elif isinstance(result, SimilarCases):
         found.append(Fact("count", evidence.tool, float(len(result.items)), "1"))
         found.extend(Fact("value", evidence.tool, c.similarity, "1") for c in result.items if c.similarity is not None)
@@ -219,7 +219,9 @@ def told(evidence: Evidence) -> list[str]:
     elif isinstance(result, GraphPaths):
         found.extend(edge.text for path in result.paths for edge in path)
     elif isinstance(result, Passages):
-        found.extend(t for p in result.items for t in dict.fromkeys((p.cited, p.text)))
+        own = [p for p in result.items if not p.third_party]
+        found.extend(t for p in own for t in dict.fromkeys((p.cited, p.text)))
+        found.extend(re.sub(r"\d+", "", p.text) for p in result.items if p.third_party)
     elif isinstance(result, SimilarCases):
         found.extend(case.text for case in result.items)
     elif result.kind == "tool_failure":

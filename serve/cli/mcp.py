@@ -72,10 +72,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.client_roots:
         raise UsageError("--client-roots is for stdio: over HTTP a client's folders are not this machine's.")
+    from secondread.agent.config import server_token
     from secondread.serve.mcp.http import Listening, check, serve_http
     from secondread.serve.mcp.tokens import load_tokens
 
-    tokens = load_tokens(args.token_file)
+    tokens = load_tokens(args.token_file, server_token())
     given = {
         "host": args.host,
         "port": args.port,
@@ -114,7 +115,8 @@ def _served(args: argparse.Namespace) -> "Served":
 
     given = {"at_once": args.at_once, "per_minute": args.per_minute, "seconds": args.call_seconds, "runs": args.runs}
     key = listing_key(settings.allowed_licences, settings.retrieval, args.client_roots)
-    kept = read_listing(settings.cache_dir, key)
+    folder = None if settings.mcp_servers else settings.cache_dir  # mounted servers may list other tools each time
+    kept = read_listing(folder, key)
     served = Served(
         lambda: shared.open_agent(settings),
         find,
@@ -125,7 +127,7 @@ def _served(args: argparse.Namespace) -> "Served":
         drain_seconds=float(args.drain_seconds or 0),
     )
     if kept is None:
-        keep_listing(settings.cache_dir, key, anyio.run(served.server.list_tools))
+        keep_listing(folder, key, anyio.run(served.server.list_tools))
     return served
 
 

@@ -22,9 +22,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the list or the card."""
     from secondread.agent.config import Settings
-    from secondread.tools.catalogue import catalogue
+    from secondread.agent.installed import installed_tools
 
-    installed = catalogue(Settings.load().allowed_licences)
+    installed = installed_tools(Settings.load())
     if args.name is not None:
         return _card(installed, args.name, args.json)
     if args.json:

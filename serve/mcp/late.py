@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from mcp import MCPError
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import CallToolResult, GetPromptResult, InputRequiredResult
+from mcp_types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
 from mcp_types import Prompt as ListedPrompt
 from mcp_types import ResourceTemplate as ListedTemplate
 from mcp_types import Tool as ListedTool
@@ -80,6 +81,9 @@ class LateServer(MCPServer[Any]):
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context | None = None
     ) -> GetPromptResult | InputRequiredResult:
-        """As `MCPServer.get_prompt`."""
+        """As `MCPServer.get_prompt`, with the error code of wrong arguments where they are wrong."""
         await self._ready()
-        return await super().get_prompt(name, arguments, context)
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            raise MCPError(INVALID_PARAMS, str(error)) from None

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from secondread.schema.errors import UsageError
 
-VARIABLE = "SECONDREAD_MCP_TOKEN"
 SHORTEST = 24
 """Characters of a token; `secrets.token_urlsafe(32)` has 43."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -45,12 +44,12 @@ class Tokens:
         return found if scheme.lower() == "bearer" else None
 
 
-def load_tokens(file: Path | None, environ: Mapping[str, str] = os.environ) -> Tokens:
-    """Tokens of a file and of the environment variable `SECONDREAD_MCP_TOKEN`.
+def load_tokens(file: Path | None, own: str | None = None) -> Tokens:
+    """Tokens of a file, and one from elsewhere.
 
     Args:
         file: Lines `name:token`, or a token alone; empty lines and those that begin with `#` are passed over.
-        environ: Where the variable is looked up.
+        own: The token that the environment gives, see `agent.config.server_token`.
 
     Raises:
         UsageError: The file cannot be read, others than its owner may read it, or a token is short or malformed.
@@ -72,8 +71,8 @@ def load_tokens(file: Path | None, environ: Mapping[str, str] = os.environ) -> T
             _enter(found, name.strip() if colon else f"line{number}", token.strip(), f"{file}, line {number}")
         if not found:
             raise UsageError(f"The token file {file} holds no token.")
-    if environ.get(VARIABLE):
-        _enter(found, "environment", environ[VARIABLE].strip(), VARIABLE)
+    if own is not None:
+        _enter(found, "environment", own, "The token of the environment")
     return Tokens(found)
 
 
