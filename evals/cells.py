@@ -174,7 +174,7 @@ def figures(rows: Sequence[Row]) -> dict[str, dict[str, float | int]]:
         made[f"{kind}: Brier of the probability"] = figure((brier(p, y), float("nan"), float("nan")), len(p))
         made[f"{kind}: ECE (in brackets: if perfectly calibrated)"] = figure((ece(p, y), *ece_when_perfect(p)), len(p))
         made[f"{kind}: coverage of the 90 % count interval, folds left out"] = figure(
-            bootstrap_groups(_covered(rows, kind), groups), len(rows)
+            bootstrap_groups(covered(rows, kind), groups), len(rows)
         )
     seen = np.array(
         [[sum(h for d, h in zip(r.found, r.hits, strict=True) if d.kind == "red_cell" and d.score >= 0.3),
@@ -185,7 +185,7 @@ def figures(rows: Sequence[Row]) -> dict[str, dict[str, float | int]]:
     return made
 
 
-def _covered(rows: Sequence[Row], kind: str) -> NDArray[np.float64]:
+def covered(rows: Sequence[Row], kind: str) -> NDArray[np.float64]:
     """Whether the count interval, its width from the other folds, holds the drawn count of each field."""
     off = np.array([j.found - j.drawn for j in judged(rows, kind)])
     fold = np.array([r.fold for r in rows])

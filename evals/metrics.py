@@ -74,12 +74,20 @@ def calibration_slope(probability: Floats, truth: Bools) -> tuple[float, float]:
     """
     x = special.logit(np.clip(probability, 1e-6, 1 - 1e-6))
     design = np.stack([x, np.ones_like(x)], axis=1)
+
+    def loss(beta: Floats) -> float:
+        z = design @ beta
+        return float(np.logaddexp(0.0, z).sum() - z[truth].sum() + 5e-4 * beta @ beta)
+
     beta = np.array([1.0, 0.0])
     for _ in range(50):
         p = special.expit(design @ beta)
         gradient = design.T @ (truth - p) - 1e-3 * beta
         hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
+        before = loss(beta)
+        while loss(beta + step) > before + 1e-12 and np.abs(step).max() > 1e-8:
+            step = step / 2  # a full step overshoots where most rows are too sure
         beta = beta + step
         if np.abs(step).max() < 1e-8:
             break

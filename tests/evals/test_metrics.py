@@ -53,3 +53,13 @@ def test_masks() -> None:
     assert mask_ctr(right, left, heart) == pytest.approx(12 / 36)
     assert dice(right, right) == 1.0
     assert dice(right, left) == 0.0
+
+
+def test_slope_of_rows_that_are_far_too_sure_is_found() -> None:
+    """Most probabilities sit at the ends, where a full Newton step overshoots."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(0.5, 1.5, 3000)
+    truth = rng.random(3000) < 1 / (1 + np.exp(-z))
+    for factor in (2.5, 5.0):
+        slope, _ = calibration_slope(1 / (1 + np.exp(-factor * z)), truth)
+        assert slope == pytest.approx(1 / factor, rel=0.15)

@@ -138,7 +138,7 @@ class BloodCells(Tool):
                         low=float(count.low),
                         high=float(count.high),
                         level=count.level,
-                        method="from the calibrated probabilities of all candidates, fitted out-of-fold",
+                        method="quantiles of the count error, fitted out-of-fold",
                     ),
                     caveats=(*found.reasons, *((f"count, points and boxes disagree: {note}",) if note else ())),
                 )
