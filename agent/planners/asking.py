@@ -141,6 +141,9 @@ class Asker:
                     tally.given_up = 1
                     raise PlannerError(f"{self.name}: {error.message}") from None
                 repairs -= 1
+                if len(left) > 1 and left[1].mode == "schema":  # a reply that is held to its form can be read
+                    left = left[1:]
+                    form = left[0]
                 said = AIMessage(tame(str(reply.text), 2000) or "(empty)")
                 talk = [said, HumanMessage(repair(error.message, form.mode))]
                 continue

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from secondread.agent.judging.closer_look import crop_scale
+from secondread.agent.judging.closer_look import closer_looks, crop_scale
 from secondread.agent.planners.actions import ACTIONS, action_moves
 from secondread.agent.planners.base import Critique, Move, PlannerView, Proposition, Sentence
 from secondread.agent.serving import serving
 from secondread.kg.graph import Graph, core_graph
 from secondread.schema.answer import Claim
-from secondread.schema.evidence import DerivedImage
+from secondread.schema.evidence import DerivedImage, Evidence
 from secondread.tools.base import Card
 
 WEIGHED = ("causes", "support")
@@ -40,6 +40,11 @@ class ProtocolPlanner:
         for critique in view.critiques:
             if critique.kind == "closer_look":
                 moves += self._closer(critique, view)
+            if critique.kind == "rule":  # tools that need a region or a text of their own are for other planners
+                offered = {c.name: c for c in view.cards if c.kind in ("finding", "measurement", "quality")}
+                moves += [
+                    m for t in critique.tools for p in view.propositions[:1] for m in self._call(t, p, view, offered)
+                ]
         moves += self._on_crops(view)
         waiting = [p for p in view.propositions if p.open and p.kind == "knowledge" and view.topic in WEIGHED]
         for prop in view.propositions:
@@ -109,10 +114,14 @@ class ProtocolPlanner:
         return [Move(action="call", tool="crop", args=args, why=critique.text, serves=critique.propositions)]
 
     def _on_crops(self, view: PlannerView) -> list[Move]:
-        """Measurements made on an asked image are made again on each crop of it."""
+        """Measurements made on an asked image are made again on the closer look at it."""
         moves: list[Move] = []
+        ledger = {e.id: e for e in view.ledger}
         for item in view.ledger:
-            if not isinstance(item.result, DerivedImage):
+            info = next((i for i in view.images if i.ref.id == item.image), None)
+            if info is None or not isinstance(item.result, DerivedImage):
+                continue
+            if item.result.image not in closer_looks(info, ledger):
                 continue
             again = [e for e in view.ledger if e.image == item.image and e.kind == "measurement"]
             moves += [
@@ -138,7 +147,15 @@ def _made(move: Move, view: PlannerView) -> bool:
     if any(_key(r.move) == _key(move) for r in view.refused):
         return True
     if move.tool == "crop":
-        return any(e.tool == "crop" and e.image == move.args.get("image") for e in view.ledger)
+        return any(e.tool == "crop" and e.image == move.args.get("image") and _same_box(e, move) for e in view.ledger)
     if "image" in move.args:
         return any(e.tool == move.tool and e.image == move.args["image"] for e in view.ledger)
     return any(e.tool == move.tool and e.image is None for e in view.ledger)
+
+
+def _same_box(item: Evidence, move: Move) -> bool:
+    """Whether a crop that was made, or has failed, is the wanted one."""
+    if not isinstance(item.result, DerivedImage) or item.result.box is None:
+        return True
+    edges = [(getattr(item.result.box, e), move.args.get(e)) for e in ("x0", "y0", "x1", "y1")]
+    return all(isinstance(b, int | float) and abs(a - b) <= 1.0 for a, b in edges)

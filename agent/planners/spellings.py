@@ -147,7 +147,7 @@ def _json_calls(text: str, calls: list[Spelled]) -> None:
             inner = entry.get("function")
             entry = inner if isinstance(inner, dict) else entry
             name = entry.get("name", inner if isinstance(inner, str) else None)
-            args = next((entry[k] for k in ("arguments", "parameters", "args") if k in entry), {})
+            args: Any = next((entry[k] for k in ("arguments", "parameters", "args") if k in entry), {})
             if isinstance(args, str):
                 args = next(json_values(args), None)
             if isinstance(name, str) and re.fullmatch(_NAME, name) and isinstance(args, dict):
