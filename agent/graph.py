@@ -1,4 +1,4 @@
-"""The loop, wired: intake -> think -> act -> rethink -> (think | answer) -> verify -> (answer | end).
+"""The loop, wired: intake -> think -> act -> rethink -> (think | answer) -> (think | verify) -> (answer | end).
 
 Where a person has to allow a tool, `approve` stands between think and act.
 """
@@ -58,6 +58,11 @@ def after_rethink(state: LoopState) -> Literal["think", "answer"]:
     return "answer" if state.get("decided") and (not wants_look or state.get("exhausted")) else "think"
 
 
+def after_answer(state: LoopState) -> Literal["think", "verify"]:
+    """Back to thinking, once, when the draft breaks a clinical rule."""
+    return "verify" if state.get("draft") else "think"
+
+
 def after_verify(state: LoopState) -> Literal["answer", "__end__"]:
     """Back to the wording while repairs are left."""
     return "__end__" if state.get("verified", {}).get("done") else "answer"
@@ -84,7 +89,7 @@ def loop() -> Any:
     graph.add_edge("approve", "act")
     graph.add_edge("act", "rethink")
     graph.add_conditional_edges("rethink", after_rethink, ["think", "answer"])
-    graph.add_edge("answer", "verify")
+    graph.add_conditional_edges("answer", after_answer, ["think", "verify"])
     graph.add_conditional_edges("verify", after_verify, ["answer", END])
     graph.add_edge("stop", END)
     return graph.compile()

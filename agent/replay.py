@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from secondread.agent.consistency import Told
 from secondread.agent.durable.driving import execute
 from secondread.agent.limits import Meter
 from secondread.agent.planners.base import Move, Planner, PlannerView, Sentence
 from secondread.agent.run import Run
 from secondread.agent.trace import TraceWriter, of_type, read_trace
 from secondread.kg.graph import core_graph
+from secondread.kg.rulebook import shipped_rules
 from secondread.schema.answer import Answer, Claim
 from secondread.schema.errors import ReplayError
 from secondread.schema.evidence import Evidence
@@ -129,6 +131,8 @@ def replay(path: Path | str, *, tools: Catalogue | None = None) -> ReplayReport:
         witnesses_off=frozenset(head["settings"].get("witnesses_off", ())),
         cutoff=head["settings"]["cutoff"],
         approve=frozenset(head["settings"].get("approve", ())),
+        rules=shipped_rules(),
+        earlier=tuple(Told.model_validate(t) for t in head.get("earlier", ())),
     )
     decisions = {(e["step"], tuple(e["tools"])): e["approved"] for e in of_type(events, "approval")}
     run.decide = lambda asked: decisions.get((run.meter.steps, asked.tools), False)

@@ -1,6 +1,6 @@
 """The live side of one run: what the nodes use but the state never holds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +14,9 @@ from secondread.tools.catalogue import Catalogue
 from secondread.tools.runtime.calls import PlannedCall
 
 if TYPE_CHECKING:
+    from secondread.agent.consistency import Told
     from secondread.kg.graph import Graph
+    from secondread.kg.rulebook import Rule
 
 
 class Executor(Protocol):
@@ -57,6 +59,10 @@ class Run:
     rethink: bool = True
     witnesses_off: frozenset[str] = frozenset()
     cutoff: float = 0.75
+    rules: "Sequence[Rule]" = ()
+    """Clinical rules that an answer has to keep."""
+    earlier: "Sequence[Told]" = ()
+    """What was answered before of the same study, in the same conversation."""
     emit: Callable[[str, str], None] = lambda node, message: None
     keep: Callable[[Evidence], None] | None = None
     """Keeps the masks and maps that evidence names before the evidence counts as recorded."""

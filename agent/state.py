@@ -40,6 +40,8 @@ class LoopState(TypedDict, total=False):
     critiques: list[dict[str, Any]]
     looked: list[str]
     """Images that had their closer look."""
+    ruled: bool
+    """A draft broke a clinical rule, and the round of thinking that this gives has been taken."""
     exhausted: str | None
     draft: dict[str, Any]
     repairs: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from secondread.agent.judging.judgement import Judgement
+from secondread.agent.judging.judgement import WITHDRAWN, Judgement
 from secondread.agent.judging.numbers import clearly_larger, spread_range
 from secondread.agent.planners.base import Proposition
 from secondread.kg.graph import Graph
@@ -104,6 +104,8 @@ def claims_of(
 ) -> list[Claim]:
     """Claims that a judgement supports; none when it has no evidence."""
     if not judged.evidence or judged.evidence[0] not in ledger:
+        return []
+    if judged.belief.method == WITHDRAWN and judged.measurement is None:
         return []
     maker = _Maker(first, judged.evidence)
     main = ledger[judged.evidence[0]].result

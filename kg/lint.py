@@ -48,7 +48,7 @@ def lint(graph: Graph | None = None) -> list[Problem]:
     graph = core_graph() if graph is None else graph
     found: list[Problem] = []
     checks = (_orphans, _surfaces, _sources, _thresholds, _contradictions, _cycles, _mimics, _anatomy, _judgeable)
-    for check in (*checks, _reached, _used):
+    for check in (*checks, _reached, _used, _rules):
         found += check(graph)
     return found
 
@@ -198,3 +198,25 @@ def _used(graph: Graph) -> Iterable[Problem]:
         edges = graph.neighbors(concept.id, direction="both")
         if not any(e.relation not in TAXONOMIC for e in edges) and not (concept.kind == "anatomy" and len(edges) >= 2):
             yield Problem(check="used", where=concept.id, text="takes part in taxonomy only")
+
+
+def _rules(graph: Graph) -> Iterable[Problem]:
+    """Rules name concepts, measurements and tools that the graph knows; a file that cannot be read fails at loading."""
+    from secondread.kg.rulebook import ANY, shipped_rules
+
+    tools = {concept.tool for concept in graph if concept.tool}
+    for rule in shipped_rules():
+        for condition in (*rule.when, *rule.then):
+            for name in (condition.concept, *condition.measures):
+                if name is None or name == ANY:
+                    continue
+                if not graph.has(name):
+                    yield Problem(check="rule", where=rule.id, text=f"no concept {name}")
+                elif name in condition.measures and graph.concept(name).kind not in ("measurement", "attribute"):
+                    yield Problem(check="rule", where=rule.id, text=f"{name} is no measurement")
+        for name in rule.withdraws:
+            if not graph.has(name):
+                yield Problem(check="rule", where=rule.id, text=f"no concept {name} to withdraw")
+        for name in rule.tools:
+            if name not in tools:
+                yield Problem(check="rule", where=rule.id, text=f"no tool {name}")

@@ -3,18 +3,19 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from secondread.agent.consistency import Told
 from secondread.agent.durable.journal import JournalledExecutor, JournalledPlanner
-from secondread.agent.durable.private import known_run, paths_of, read_sources, write_sources
+from secondread.agent.durable.private import known_run, paths_of, read_sources, source_key, write_sources
 from secondread.agent.given import given_masks
 from secondread.agent.limits import Meter
 from secondread.agent.outbound import audited, reach
 from secondread.agent.painter import paint
-from secondread.agent.run import Approval, Executor, Run
 from secondread.agent.planners.tally import remarks
+from secondread.agent.run import Approval, Executor, Run
 from secondread.agent.serving import wants_film
 from secondread.agent.sessions.turns import session_key
 from secondread.agent.settled import tool_defaults, trace_path
@@ -24,6 +25,7 @@ from secondread.agent.trace import TRACE_SCHEMA, TraceWriter, mend, of_type, rea
 from secondread.kg.asked import Question
 from secondread.kg.graph import core_graph
 from secondread.kg.questions import parse
+from secondread.kg.rulebook import shipped_rules
 from secondread.schema.answer import Answer
 from secondread.schema.errors import ApprovalNeeded, ReplayError, StoreError, UsageError
 from secondread.schema.evidence import DerivedImage, Evidence
@@ -52,10 +54,12 @@ class Request:
     session: str | None = None
     approve: frozenset[str] = frozenset()
     decide: Decide | None = None
-
-
     tokens: bool = False
     """Emit the text of a model's replies as it comes, under the name `token`."""
+    earlier: tuple[Told, ...] = ()
+    """What was answered before in the same conversation."""
+
+
 async def begin(agent: "Agent", request: Request, emit: Emit) -> Answer:
     """Ask a question; errors as for `Agent.ask`."""
     with guarded(reach(agent)):
@@ -66,6 +70,7 @@ async def _begun(agent: "Agent", request: Request, emit: Emit) -> Answer:
     graph = core_graph()
     parsed = parse(request.question, graph, request.choices)
     handed = await _handed(agent, request, parsed)
+    request = replace(request, earlier=same_study(request, [i.ref.id for i in handed.infos]))
     run_id = uuid.uuid4().hex[:16]
     defaults, notes = await _defaults(agent, request, handed)
     unknown = sorted(request.approve - set(agent.runtime.catalogue.names()))
@@ -93,10 +98,18 @@ async def _begun(agent: "Agent", request: Request, emit: Emit) -> Answer:
             "defaults": defaults,
             "approve": sorted(request.approve),
         },
+        earlier=[t.model_dump(mode="json") for t in request.earlier],
     )
     if checkpoints is not None:
         checkpoints.keep(run_id, defaults, agent.runtime.store)
     return await _driven(agent, run, parsed, notes, checkpoints, resume=False)
+
+
+def same_study(request: Request, images: Sequence[str]) -> tuple[Told, ...]:
+    """What was told before of the images or the files that are asked about, oldest first."""
+    key = source_key(request)
+    kept = [t for t in request.earlier if set(t.images) & set(images) or (key and t.source == key)]
+    return tuple(t.model_copy(update={"source": ""}) for t in kept if t.said or t.claimed)
 
 
 async def take_up(agent: "Agent", run_id: str, image: Any, prior: Any, decide: Decide | None, emit: Emit) -> Answer:
@@ -237,6 +250,8 @@ def _run_of(
         emit=emit,
         approve=request.approve,
         decide=request.decide,
+        rules=shipped_rules(),
+        earlier=request.earlier,
     )
 
 
@@ -316,6 +331,7 @@ def _request_again(
         session=kept.get("session"),
         approve=frozenset(head["settings"].get("approve", ())),
         decide=decide,
+        earlier=tuple(Told.model_validate(t) for t in head.get("earlier", ())),
     )
 
 

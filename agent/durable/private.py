@@ -7,9 +7,13 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from secondread.schema.errors import ReplayError
+from secondread.schema.record import short_hash
+
+if TYPE_CHECKING:
+    from secondread.agent.durable.driving import Request
 
 FOLDER = "private"
 _RUN = re.compile(r"[0-9a-f]{8,64}")
@@ -34,6 +38,12 @@ def paths_of(source: Any) -> list[str] | None:
     if not all(isinstance(one, str | os.PathLike) for one in given):
         return None
     return [os.path.abspath(os.fsdecode(one)) for one in given]
+
+
+def source_key(request: "Request") -> str:
+    """Which files, and which part of them, a question was asked of, as a hash; empty for what was no file."""
+    paths, s = paths_of(request.image), request.stated
+    return short_hash(["source", paths, s.series, s.slice, s.plane if s.slice else ""]) if paths else ""
 
 
 def write_sources(folder: Path, run: str, sources: dict[str, Any]) -> None:

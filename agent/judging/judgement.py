@@ -8,6 +8,9 @@ from secondread.schema.record import Record
 
 Outcome = Literal["yes", "no", "indeterminate", "told", "unanswerable", "not_applicable", "pending"]
 
+WITHDRAWN = "withdrawn"
+"""Method of a belief that a clinical rule has taken back."""
+
 
 class Judgement(Record):
     """What the ledger allows to be said of one proposition."""

@@ -7,16 +7,20 @@ from langgraph.runtime import Runtime
 
 from secondread.agent.claims import check_sentence, gate
 from secondread.agent.compose import Draft, compose
+from secondread.agent.nodes.rules_check import rule_critiques, rules_broken
 from secondread.agent.nodes.view import judgements, planner_view
 from secondread.agent.planners.base import Critique, Proposition, Sentence
 from secondread.agent.run import Run
 from secondread.agent.state import LoopState
+from secondread.agent.told import withdrawn
 from secondread.kg.questions import Question
 from secondread.schema.answer import Answer, Claim
 from secondread.schema.errors import PlannerError
 from secondread.schema.evidence import Evidence
 
 MAX_REPAIRS = 2
+MAX_WITHDRAWALS = 4
+"""Times that a draft without what broke a rule is held against the rules again."""
 
 
 async def answer(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
@@ -27,7 +31,28 @@ async def answer(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     props = [Proposition.model_validate(p) for p in state["propositions"]]
     question = Question.model_validate(state["question"])
     repairs = state.get("repairs", 0)
-    draft = compose(question, props, judged, ledger, run.graph, exhausted=state.get("exhausted"), cutoff=run.cutoff)
+    spent = state.get("exhausted")
+    draft = compose(question, props, judged, ledger, run.graph, exhausted=spent, cutoff=run.cutoff)
+    found = rules_broken(draft, props, judged, state, ledger, run)
+    if found:
+        again = run.rethink and not state.get("ruled") and not spent and run.meter.exhausted() is None
+        told = [b.model_dump(mode="json") for b in found]
+        run.trace.add("rules", repair=repairs, broken=told, then="think again" if again else "withdraw")
+        for b in found:
+            run.emit("answer", b.named)
+        if again:
+            critiques = [c.model_dump(mode="json") for c in rule_critiques(found, props)]
+            return {"critiques": critiques, "ruled": True, "decided": False, "draft": {}}
+    warnings: list[str] = []
+    for _ in range(MAX_WITHDRAWALS):
+        if not found:
+            break
+        warnings += [f"{b.named[0].upper()}{b.named[1:]} ({b.source})." for b in found]
+        judged = withdrawn(props, judged, found)
+        draft = compose(question, props, judged, ledger, run.graph, exhausted=spent, cutoff=run.cutoff)
+        found = rules_broken(draft, props, judged, state, ledger, run)
+    if warnings:
+        draft = draft.model_copy(update={"warnings": tuple(dict.fromkeys((*draft.warnings, *warnings)))})
     images = frozenset(i for asked in state["images"] for i in run.family(asked, ledger))
     verdicts_last = sorted(judged.values(), key=lambda j: j.outcome in ("yes", "no"))
     beliefs = {j.concept: j.belief for j in verdicts_last}

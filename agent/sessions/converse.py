@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from secondread.agent.durable.private import read_sources
+from secondread.agent.durable.private import read_sources, source_key
 from secondread.agent.sessions.compare import compared
 from secondread.agent.sessions.references import refer
 from secondread.agent.sessions.turns import Session, Turn
@@ -58,7 +58,7 @@ class Conversations:
         borrowed = request.image is None and turns and _about_image(understood.question, request)
         if borrowed:
             meant = self._with_image(meant, turns[-1])
-        answer = await ask(meant)
+        answer = await ask(replace(meant, earlier=tuple(t.told for t in turns)))
         told = [f"Understood as: {understood.question!r}."] if understood.question != request.question else []
         if borrowed:
             told.append("Asked of the image of the turn before.")
@@ -68,7 +68,8 @@ class Conversations:
 
     def _remember(self, session: Session, answer: Answer, request: "Request") -> None:
         images = tuple(dict.fromkeys(e.image for e in answer.evidence if e.image is not None))
-        session.add(answer, parse(request.question, core_graph(), request.choices), images)
+        parsed = parse(request.question, core_graph(), request.choices)
+        session.add(answer, parsed, images, source_key(request))
         self._images[answer.trace] = request.image
         self._answers[answer.trace] = answer
 

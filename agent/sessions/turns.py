@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from secondread.agent.consistency import Told
+from secondread.agent.told import told_of
 from secondread.kg.asked import Question
 from secondread.schema.answer import Answer, Claim, Value
 from secondread.schema.errors import ReplayError
@@ -32,6 +34,19 @@ class Turn(Record):
     value: Value | None = None
     abstained: bool = False
     claims: tuple[Claim, ...] = ()
+    told: Told = Told()
+    """What later answers about the same study are held against."""
+
+
+def told_by(answer: Answer, asked: Question) -> Told:
+    """What an answer says of its images. An abstention tells no verdict."""
+    if answer.abstained:
+        return Told(run=answer.trace)
+    thresholds = {a.concept: a.threshold for a in asked.asked if a.threshold is not None}
+    ledger = {e.id: e for e in answer.evidence}
+    told = told_of(answer.claims, {}, ledger, run=answer.trace, thresholds=thresholds)
+    values = {n: m.model_copy(update={"landmarks": ()}) for n, m in told.values.items() if n in told.claimed}
+    return told.model_copy(update={"values": values})
 
 
 class Session:
@@ -69,7 +84,7 @@ class Session:
                 raise ReplayError(f"The session file {self._path}, line {number}, is damaged.") from None
         return found
 
-    def add(self, answer: Answer, asked: Question, images: Sequence[str]) -> None:
+    def add(self, answer: Answer, asked: Question, images: Sequence[str], source: str = "") -> None:
         """Remember one answered question."""
         turn = Turn(
             run=answer.trace,
@@ -80,6 +95,7 @@ class Session:
             value=answer.value,
             abstained=answer.abstained,
             claims=answer.claims,
+            told=told_by(answer, asked).model_copy(update={"images": tuple(images), "source": source}),
         )
         if self._path is None:
             self._turns.append(turn)
