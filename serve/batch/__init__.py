@@ -1,1 +1,1 @@
-"""The same questions about every image of a folder, as rows that survive a kill."""
+"""The same questions about many studies: found, asked about by an engine, recorded once, told in tables and pages."""
