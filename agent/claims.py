@@ -5,6 +5,7 @@ when every number, side, finding, comparison, negation and content word of its t
 a planner wrote over accepted claims are held to the same rules on text.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,11 @@ from secondread.schema.record import Record
 if TYPE_CHECKING:
     from secondread.kg.graph import Graph
 
+_PROGRAMS = re.compile(
+    r"\b(?:verdicts?|confiden\w*|abstain\w*|approv\w+|review(?:ed|er)\w*|checked|verified|validated|certified|gate)\b",
+    re.IGNORECASE,
+)
+"""Words about the answer itself: what it concludes, how sure it is, who has looked at it."""
 __all__ = ["GateReport", "Rejected", "Violation", "check", "check_sentence", "gate"]
 
 
@@ -150,6 +156,9 @@ def check_sentence(
     said, problems = _said(sentence.text, claims, cited, graph, thresholds or {}, notes)
     if said is None or problems:
         return problems
+    program = _PROGRAMS.search(said.text)
+    if program:
+        return [Violation(rule="wording", reason=f"'{program[0]}' is for the program to state")]
     if not _without(said.text, [bare(plain(c.text)) for c in claims]):
         return []
     return _text_violations(said)
@@ -168,9 +177,10 @@ def _said(
     if not clean or len(clean) > MAX_CHARACTERS:
         return None, [Violation(rule="wording", reason="the text is empty or too long")]
     allowed = {i for c in claims for i in c.evidence}
+    quotes = [*notes, *(t for e in cited for t in told(e) if knowledge_only(cited) or _own_words(e))]
     problems = [
         Violation(rule="evidence", reason=f"the text cites {t}, the claim does not")
-        for t in tags(clean)
+        for t in tags(_without(clean, [plain(q) for q in quotes]))
         if t not in allowed
     ]
     about = {e.image for e in cited} | {
@@ -179,7 +189,6 @@ def _said(
     problems += [
         Violation(rule="image", reason=f"the text names image {i}") for i in images_named(clean) if i not in about
     ]
-    quotes = [*notes, *(t for e in cited for t in told(e) if knowledge_only(cited) or _own_words(e))]
     rest = _without(bare(clean), [bare(plain(q)) for q in quotes])
     if not rest:
         if knowledge_only(cited) or not bare(clean):

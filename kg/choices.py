@@ -8,8 +8,11 @@ from typing import Literal
 from secondread.kg.asked import Asked, Choice
 from secondread.kg.graph import Graph
 from secondread.kg.link import mentions
+from secondread.kg.quoted import own_words
 
 MAX_CHOICES = 26
+MAX_COMPLETION = 6
+"""Words of a choice that is read as the end of the question's sentence ("normal", "of normal size")."""
 MAX_MARKS = 100
 """Labels looked at in one text."""
 _LABEL = re.compile(r"(?:(?<=^)|(?<=[\s,;:?/]))\(?(?P<label>[A-Za-z]|\d{1,2})[).:]\s*(?=\S)")
@@ -87,6 +90,8 @@ def read_choices(
 ) -> list[Choice]:
     """What each choice would state.
 
+    A choice that adds nothing to how the question reads by itself states nothing.
+
     Args:
         options: Choices as written, with or without a label in front.
         graph: For the concepts that choices name.
@@ -94,22 +99,24 @@ def read_choices(
         in_context: Reads the question's stem followed by a choice, for choices such as "normal".
     """
     made: list[Choice] = []
+    stem = in_context("")
     for option in options[:MAX_CHOICES]:
         hit = _LABEL.match(option.strip())
         label = hit["label"].upper() if hit else option.strip()
         text = option.strip()[hit.end() :].strip() if hit else option.strip()
-        made.append(_read(label, text, graph, asked, in_context))
+        made.append(_read(label, text, graph, asked, lambda t: [] if (read := in_context(t)) == stem else read))
     return made
 
 
 def _read(
     label: str, text: str, graph: Graph, asked: Sequence[Asked], in_context: Callable[[str], list[Asked]]
 ) -> Choice:
+    whole, text = text, own_words(text)
     low = text.lower().strip(" .?!")
     main = asked[0] if asked else None
     answer: Literal["yes", "no", "uncertain"] | None = None
     if _UNSURE.search(low):
-        return Choice(label=label, text=text, answer="uncertain", polarity="uncertain")
+        return Choice(label=label, text=whole, answer="uncertain", polarity="uncertain")
     found = mentions(text, graph)
     judged = [
         m
@@ -118,13 +125,13 @@ def _read(
     ]
     low_end, high_end = _range(low)
     if low_end is not None or high_end is not None:
-        return Choice(label=label, text=text, concept=main.concept if main else None, low=low_end, high=high_end)
+        return Choice(label=label, text=whole, concept=main.concept if main else None, low=low_end, high=high_end)
     if not judged and (_YES.match(low) or _NO.match(low)):
         answer = "yes" if _YES.match(low) else "no"
         flip = main is not None and main.polarity == "absent"
         return Choice(
             label=label,
-            text=text,
+            text=whole,
             answer=answer,
             concept=main.concept if main else None,
             polarity="present" if (answer == "yes") != flip else "absent",
@@ -134,32 +141,37 @@ def _read(
         there = _LARGE.fullmatch(low) is not None
         answer = "yes" if there == (main.polarity == "present") else "no"
         return Choice(
-            label=label, text=text, answer=answer, concept=main.concept, polarity="present" if there else "absent"
+            label=label, text=whole, answer=answer, concept=main.concept, polarity="present" if there else "absent"
         )
     side = _side(low, main)
     if side is not None:
-        return Choice(label=label, text=text, concept=main.concept if main else None, laterality=side)
+        return Choice(label=label, text=whole, concept=main.concept if main else None, laterality=side)
     if judged:
         concept, negated, where = judged[0].concept, judged[0].negated, judged[0].laterality
         if main is not None and concept == main.concept and main.kind in ("presence", "quality"):
             answer = "yes" if negated == (main.polarity == "absent") else "no"
         return Choice(
             label=label,
-            text=text,
+            text=whole,
             answer=answer,
             concept=concept,
             polarity="absent" if negated else "present",
             laterality=where,
         )
-    read = in_context(text)
+    read = in_context(text) if len(text.split()) <= MAX_COMPLETION else []
     if read:
         one = next((r for r in read if main is not None and r.concept == main.concept), read[0])
         if main is not None and one.concept == main.concept and main.kind in ("presence", "quality"):
             answer = "yes" if one.polarity == main.polarity else "no"
         return Choice(
-            label=label, text=text, answer=answer, concept=one.concept, polarity=one.polarity, laterality=one.laterality
+            label=label,
+            text=whole,
+            answer=answer,
+            concept=one.concept,
+            polarity=one.polarity,
+            laterality=one.laterality,
         )
-    return Choice(label=label, text=text)
+    return Choice(label=label, text=whole)
 
 
 def _side(low: str, main: Asked | None) -> str | None:

@@ -12,6 +12,7 @@ from secondread.kg.clauses import clauses, segments, strip_politeness
 from secondread.kg.follow_up import follow_up
 from secondread.kg.graph import Graph
 from secondread.kg.link import Mention, mentions
+from secondread.kg.quoted import own_words
 
 MAX_CHARACTERS = 20_000
 MAX_CLAUSE = 600
@@ -45,7 +46,7 @@ def parse(question: str, graph: Graph, choices: Sequence[str] | None = None) -> 
     Returns:
         A question of kind `unknown` when nothing in it is understood, never an error.
     """
-    stem, written = split_choices(question[:MAX_CHARACTERS])
+    stem, written = split_choices(own_words(question[:MAX_CHARACTERS]))
     options = list(choices) if choices else written
     parts: list[_Read] = []
     for clause in clauses(strip_politeness(stem))[:MAX_CLAUSES]:

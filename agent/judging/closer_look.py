@@ -1,12 +1,13 @@
 """When a second look at a crop of the image is worth its cost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from secondread.agent.judging.judgement import Judgement, last_on
+from secondread.agent.judging.judgement import Judgement
 from secondread.agent.planners.base import Critique, Proposition
 from secondread.agent.run import Run
 from secondread.agent.state import LoopState
-from secondread.schema.evidence import Evidence, Regions
+from secondread.schema.evidence import DerivedImage, Evidence, Regions
+from secondread.schema.image import ImageInfo
 from secondread.schema.region import Box
 
 SMALL_CHEST = 0.60
@@ -48,6 +49,60 @@ def with_margin(box: Box, rows: int, columns: int) -> Box:
     )
 
 
+def look_wanted(info: ImageInfo, ledger: Mapping[str, Evidence]) -> tuple[Evidence, Box, str] | None:
+    """The outline that asks for a closer look at an image, the part to look at, and why; None when it is close enough.
+
+    The first outline of the chest counts: what is asked for may not depend on what else was tried.
+    """
+    item = next(
+        (
+            e
+            for e in ledger.values()
+            if e.tool == "chest_anatomy" and e.image == info.ref.id and isinstance(e.result, Regions)
+        ),
+        None,
+    )
+    if item is None or not isinstance(item.result, Regions):
+        return None
+    box = chest_box(item.result)
+    if box is None:
+        return None
+    ref = info.ref
+    share = min((box.x1 - box.x0) / ref.columns, (box.y1 - box.y0) / ref.rows)
+    crop = with_margin(box, ref.rows, ref.columns)
+    if (crop.x1 - crop.x0) * (crop.y1 - crop.y0) > NO_GAIN * ref.rows * ref.columns:
+        return None
+    if share < SMALL_CHEST:
+        return item, crop, f"the chest fills only {share:.0%} of the image"
+    return None if item.result.plausible else (item, crop, "heart and lungs were not found plausibly")
+
+
+def closer_looks(info: ImageInfo, ledger: Mapping[str, Evidence]) -> tuple[str, ...]:
+    """Ids of an image and of the crop that the program asks for, when it was made.
+
+    No other crop takes the place of the whole image: whoever chooses the crop could choose the number.
+    """
+    wanted = look_wanted(info, ledger)
+    if wanted is None:
+        return (info.ref.id,)
+    for item in ledger.values():
+        made = item.result
+        if (
+            item.tool == "crop"
+            and item.image == info.ref.id
+            and isinstance(made, DerivedImage)
+            and _same(made, wanted[1])
+        ):
+            return info.ref.id, made.image
+    return (info.ref.id,)
+
+
+def _same(made: DerivedImage, wanted: Box) -> bool:
+    """Whether a crop shows this part, up to the rounding of its edges."""
+    edges = ("x0", "y0", "x1", "y1")
+    return made.box is not None and all(abs(getattr(made.box, e) - getattr(wanted, e)) <= 1.0 for e in edges)
+
+
 def wanted_looks(
     props: Sequence[Proposition],
     judged: dict[str, Judgement],
@@ -64,23 +119,10 @@ def wanted_looks(
     for image in state["images"]:
         if image in state.get("looked", []):
             continue
-        item = last_on(ledger, "chest_anatomy", (image,))
-        if item is None or not isinstance(item.result, Regions):
+        wanted = look_wanted(run.infos[image], ledger)
+        if wanted is None:
             continue
-        box = chest_box(item.result)
-        if box is None:
-            continue
-        ref = run.infos[image].ref
-        share = min((box.x1 - box.x0) / ref.columns, (box.y1 - box.y0) / ref.rows)
-        crop = with_margin(box, ref.rows, ref.columns)
-        if (crop.x1 - crop.x0) * (crop.y1 - crop.y0) > NO_GAIN * ref.rows * ref.columns:
-            continue
-        if share < SMALL_CHEST:
-            why = f"the chest fills only {share:.0%} of the image"
-        elif not item.result.plausible:
-            why = "heart and lungs were not found plausibly"
-        else:
-            continue
+        item, crop, why = wanted
         yield (
             image,
             Critique(

@@ -1,6 +1,7 @@
 """Is the heart enlarged, and how wide is it: the ratio's error model under the clinical rules."""
 
 from secondread.agent.beliefs import Combined, Term, combine, logit
+from secondread.agent.judging.closer_look import closer_looks
 from secondread.agent.judging.judgement import Judgement, Outcome, failure_of, last_on
 from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.rules import Ruling, heart_size_ruling
@@ -63,7 +64,7 @@ def chosen_look(found: list[Look]) -> tuple[Look, str | None]:
 
 def judge_heart_size(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement:
     """Verdict on an enlarged cardiac silhouette, or the ratio alone, or the reason for neither."""
-    images = run.family(image, ledger)
+    images = closer_looks(run.infos[image], ledger)
     found = looks(ledger, images)
     if not found:
         return _not_measured(prop, images, ledger)

@@ -13,7 +13,15 @@ from secondread.agent.serving import fits
 from secondread.agent.state import LoopState
 from secondread.agent.witnesses import calibrated_by, heard
 from secondread.kg.reason import missing_capability
-from secondread.schema.evidence import Evidence, Findings, Measurements, ToolFailure
+from secondread.schema.evidence import (
+    Evidence,
+    Findings,
+    GraphPaths,
+    Measurements,
+    Passages,
+    SimilarCases,
+    ToolFailure,
+)
 
 QUALITY_TOOL = "film_quality"
 GUARD_TOOL = "chest_film_guard"
@@ -58,7 +66,7 @@ def _presence(prop: Proposition, image: str, ledger: dict[str, Evidence], run: R
     if quality is not None:
         return quality
     for name in sorted(establishing):
-        item = last_on(ledger, name, run.family(image, ledger))
+        item = last_on(ledger, name, (image,))
         if item is not None and isinstance(item.result, Findings):
             return _from_findings(prop, item, run)
     return _unheard(prop, image, sorted(establishing), ledger, run) or _out_of_reach(prop, ledger, run)
@@ -72,7 +80,7 @@ def _unheard(
         card = run.executor.catalogue.get(name).card
         if card.kind != "finding" or not fits(card, run.infos[image]):
             continue
-        failed = failure_of(ledger, name, run.family(image, ledger))
+        failed = failure_of(ledger, name, (image,))
         if failed is None:
             return _nothing(prop, "", outcome="pending")
         if isinstance(failed.result, ToolFailure):
@@ -115,7 +123,7 @@ def _location(prop: Proposition, image: str, ledger: dict[str, Evidence], run: R
         return _out_of_reach(prop, ledger, run)
     failures: list[Evidence] = []
     for name in finders:
-        item = last_on(ledger, name, run.family(image, ledger))
+        item = last_on(ledger, name, (image,))
         if item is not None:
             found = item.result.get(prop.concept) if isinstance(item.result, Findings) else None
             return (
@@ -150,10 +158,18 @@ def _told_by(prop: Proposition, tool: str, ledger: dict[str, Evidence]) -> Judge
     items = [e for e in ledger.values() if e.tool == tool]
     if not items:
         return _nothing(prop, "", outcome="pending")
-    item = items[-1]
+    # The first that found something: a later call with other arguments cannot take away what was found.
+    item = next((e for e in items if _holds(e)), items[-1])
     if isinstance(item.result, ToolFailure):
         return _nothing(prop, item.result.message, outcome="indeterminate", evidence=(item.id,))
     return _told(prop, item)
+
+
+def _holds(item: Evidence) -> bool:
+    """Whether a result says anything."""
+    if isinstance(item.result, Passages | SimilarCases):
+        return bool(item.result.items)
+    return bool(item.result.paths) if isinstance(item.result, GraphPaths) else item.kind != "tool_failure"
 
 
 def _told(prop: Proposition, item: Evidence) -> Judgement:

@@ -1,5 +1,6 @@
 """Values and comparisons of sides: numbers with their interval, no verdict where the pixels cannot give one."""
 
+from secondread.agent.judging.closer_look import closer_looks
 from secondread.agent.judging.heart_size import RATIO, chosen_look, looks
 from secondread.agent.judging.judgement import Judgement, Outcome, failure_of, last_on
 from secondread.agent.planners.base import Belief, Proposition
@@ -36,7 +37,7 @@ def structure_of(prop: Proposition, run: Run) -> str | None:
 
 def judge_value(prop: Proposition, image: str, ledger: dict[str, Evidence], run: Run) -> Judgement:
     """The number asked for, from the latest look at the image."""
-    images = run.family(image, ledger)
+    images = closer_looks(run.infos[image], ledger)
     structure = structure_of(prop, run)
     pairs = measured(prop.concept, structure, run)
     if not pairs:

@@ -4,6 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from secondread.agent.nodes.steered import SPARE_STEPS, astray, spare, steered
 from secondread.agent.nodes.view import planner_view
 from secondread.agent.planners.base import Move, PlannerView
 from secondread.agent.run import Run
@@ -27,7 +28,11 @@ async def proposed(view: PlannerView, run: Run, futile: int, backup: list[Move])
         return backup, f"{run.fallback.name} ({run.planner.name}: {error.message})"
     finally:
         run.meter.tokens += run.planner.usage - before
-    calls = [m for m in moves if m.action == "call"]
+    calls = steered([m for m in moves if m.action == "call"], backup, run.meter.calls_left())
+    if calls and backup and astray(run.trace.events, backup):
+        return backup, f"{run.fallback.name} ({run.planner.name}'s moves led away from what is asked)"
+    if calls and not backup and spare(run.trace.events) >= SPARE_STEPS:
+        return [], f"{run.fallback.name} (nothing is asked that {run.planner.name}'s moves could settle)"
     if not calls and backup:
         return backup, f"{run.fallback.name} ({run.planner.name} stopped with an open proposition and a fitting tool)"
     return calls, run.planner.name
@@ -69,7 +74,7 @@ async def think(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     moves, by = await proposed(view, run, futile_steps(state, run), backup)
     run.meter.steps += 1
     dumped = [m.model_dump(mode="json") for m in moves]
-    run.trace.add("moves", step=run.meter.steps, by=by, moves=dumped)
+    run.trace.add("moves", step=run.meter.steps, by=by, wanted=bool(backup), moves=dumped)
     run.emit("think", ", ".join(m.tool or m.action for m in moves) or "ready to answer")
     return {
         "moves": dumped,
