@@ -193,3 +193,63 @@ def test_a_damaged_line_in_the_middle_is_an_error_not_a_repair(factory: Any, fol
         Recorder(results.parent, ("q1", "ptx", "size"))
     assert batch(folder, "--resume") == 2
     assert len(results.read_bytes()) == len(whole)
+
+
+def test_a_dry_run_counts_and_writes_nothing(factory: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["batch", str(folder), "--questions", str(folder.parent / "q.yaml"), "--dry-run"]
+    before = sorted(folder.parent.rglob("*"))
+    assert main([*words, "--json", "--where", "format=jpeg"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["cases"], told["selected"], told["rows"], told["unread"]) == (4, 1, 3, 0)
+    assert main([*words, "--limit", "2"]) == 0
+    assert "2 selected" in capsys.readouterr().out
+    assert sorted(folder.parent.rglob("*")) == before
+    assert factory.last is None
+    assert main(words[:-1]) == 2
+
+
+def test_conditions_and_limits_do_a_part_and_resuming_does_the_rest(factory: Any, folder: Path) -> None:
+    batch(folder, "--where", "format=jpeg")
+    assert {r["key"] for r in rows_of(folder)} == {"case-000004"}
+    batch(folder, "--resume", "--limit", "1")
+    assert {r["key"] for r in rows_of(folder)} == {"case-000001", "case-000004"}
+    batch(folder, "--resume")
+    assert len(rows_of(folder)) == 12
+
+
+def test_a_prior_goes_with_the_questions_that_want_it_and_follow_ups_wait_for_their_condition(
+    factory: Any, tmp_path: Path
+) -> None:
+    draw(tmp_path / "in" / "new.png", 0.5, 1)
+    draw(tmp_path / "in" / "old.png", 0.3, 2)
+    draw(tmp_path / "in" / "dark.png", 0.2, 3)
+    (tmp_path / "in" / "list.csv").write_text("path,prior,question\nnew.png,old.png,Is it bright now?\ndark.png,,\n")
+    (tmp_path / "q.yaml").write_text(
+        "- Is it bright?\n- {id: then, question: 'Is it brighter?', prior: true, if: {question: q1, verdict: yes}}\n"
+    )
+    words = ["batch", str(tmp_path / "in" / "list.csv"), "--questions", str(tmp_path / "q.yaml")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    rows = {(r["key"], r["question_id"]): r for r in rows_of(tmp_path / "in")}
+    assert set(rows) == {("case-000001", q) for q in ("q1", "then", "own-1")} | {
+        ("case-000002", q) for q in ("q1", "then")
+    }
+    assert rows["case-000002", "then"]["skipped"] == "q1 is no"
+    asked = {
+        one["question"]: len(one["image"].infos) for one in factory.last.asked if one["question"] != "Is it bright?"
+    }
+    assert asked == {"Is it brighter?": 2, "Is it bright now?": 1}
+
+
+def test_pictures_and_pages_lie_beside_the_rows_and_tables_agree_with_them(factory: Any, folder: Path) -> None:
+    batch(folder)
+    out = folder.parent / "out"
+    for key, png in (("case-000002", True), ("case-000001", False)):
+        assert (out / "studies" / key / "index.html").exists()
+        assert bool(list((out / "studies" / key).rglob("*.png"))) is png
+    table = list(csv.DictReader((out / "questions.csv").open()))
+    assert [(t["key"], t["question_id"]) for t in table] == sorted(
+        ((r["key"], r["question_id"]) for r in rows_of(folder)), key=lambda k: (k[0], ["q1", "ptx", "size"].index(k[1]))
+    )
+    assert "Cohort summary" in (out / "cohort.html").read_text()
+    batch(folder, "--resume", "--no-overlays")
+    assert (out / "studies" / "case-000002" / "index.html").exists()
