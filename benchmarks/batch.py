@@ -111,13 +111,19 @@ def throughput(count: int, rounds: int, work: Path) -> dict[str, Any]:
 
     asked = (BatchQuestion(id="q1", question=QUESTION),)
     seconds: dict[str, list[float]] = {}
+    processor: dict[str, list[float]] = {}
     fresh = iter(range(0, 10**6, count))
 
+    began = [0.0]
+
     def some(name: str) -> list[Path]:
-        return films(work / name, count, next(fresh))
+        made = films(work / name, count, next(fresh))
+        began[0] = time.process_time()
+        return made
 
     def note(name: str, spent: float, of: int = count) -> None:
         seconds.setdefault(name, []).append(spent / of)
+        processor.setdefault(name, []).append((time.process_time() - began[0]) / of)
         print(f"  {name}: {seconds[name][-1]:.3f} s a film", flush=True)
 
     with Agent(settings=settings()) as agent:
@@ -129,7 +135,7 @@ def throughput(count: int, rounds: int, work: Path) -> dict[str, Any]:
         for n in range(rounds):
             some(f"b{n}")
             note("batch", ask_all(agent, work / f"b{n}", work / f"out-b{n}", asked, **STATED))
-            started = time.perf_counter()
+            started, began[0] = time.perf_counter(), time.process_time()
             with torch.inference_mode():
                 for network, given in calls:
                     network(*given)
@@ -160,12 +166,15 @@ def throughput(count: int, rounds: int, work: Path) -> dict[str, Any]:
                 raise SystemExit(done.stderr.decode()[-400:])
             note("process", time.perf_counter() - started, 1)
     middle = {name: statistics.median(found) for name, found in seconds.items()}
+    used = {name: statistics.median(found) for name, found in processor.items()}
     return {
         "films": count,
         "rounds": rounds,
         "threads": torch.get_num_threads(),
         "forward calls": len(calls),
         "seconds per film": seconds,
+        "processor seconds per film": processor,
+        "share of the batch's processor time that the bare forward calls take": used["forward"] / used["batch"],
         "batch / forward throughput (>= 0.85)": middle["forward"] / middle["batch"],
         "with overlays / forward throughput": middle["forward"] / middle["batch with overlays"],
         "batch / process per ask (>= 3)": middle["process"] / middle["batch"],
