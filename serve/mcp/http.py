@@ -23,6 +23,8 @@ BODY_LIMIT = 12 << 20
 """Bytes of one request; an inline image of 8 MiB takes 11."""
 BODY_SECONDS = 30.0
 """A request has to be there whole within this time."""
+LINGER_SECONDS = 0.5
+"""A client reads its answer and may look up one more thing before the server goes."""
 SESSIONS = 1024
 """Open sessions of clients of the legacy protocol revisions."""
 SESSION_IDLE_SECONDS = 900.0
@@ -74,7 +76,7 @@ def check(listening: Listening, tokens: Tokens) -> None:
 
 
 class Door:
-    """ASGI middleware in front of the SDK: health, token, time limit of a request's body, no requests after the end.
+    """ASGI middleware in front of the SDK: health, token, time limit of a request's body.
 
     Args:
         app: The SDK's application.
@@ -85,6 +87,7 @@ class Door:
     def __init__(self, app: ASGIApp, served: Served, tokens: Tokens) -> None:
         self._app, self._served, self._tokens = app, served, tokens
         self.closing = False
+        """Set when the signal to stop has come: health says so, for balancers; clients at work may still finish."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, refuse it, or hand it on with the client's name."""
@@ -102,9 +105,6 @@ class Door:
             client = self._tokens.name(headers.get(b"authorization", b"").decode("latin-1"))
         if client is None:
             await respond(send, 401, {"error": "invalid_token"}, ((b"www-authenticate", b"Bearer"),))
-            return
-        if self.closing and scope["method"] == "POST" and b"mcp-session-id" not in headers:
-            await respond(send, 503, {"error": "the server is shutting down"}, ((b"retry-after", b"30"),))
             return
         scope[SCOPE_KEY] = client
         scope["user"] = _user(client)
@@ -231,7 +231,12 @@ async def _run(server: Any, door: Door, served: Served, listening: Listening, bo
     served.stop_taking()
     deadline = loop.time() + listening.drain_seconds
     stop.clear()
-    while served.working and loop.time() < deadline and not stop.is_set():  # a second signal ends it at once
+    idle_since = loop.time()
+    while loop.time() < deadline and not stop.is_set():  # a second signal ends it at once
+        if served.working:
+            idle_since = loop.time()
+        elif loop.time() - idle_since >= LINGER_SECONDS:
+            break
         await asyncio.sleep(0.05)
     server.should_exit = True
     stopping.cancel()
