@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from secondread.imaging.study.words import counted
 from secondread.serve.batch.page import histogram, page, table
 
 
@@ -13,7 +14,7 @@ def cohort_page(figures: Mapping[str, Any]) -> str:
     Args:
         figures: From `serve.batch.cohort.Cohort.figures`.
     """
-    parts = [f'<p class="muted">{figures["cases"]} cases. Shares carry 95 % intervals (Wilson).</p>\n']
+    parts = [f'<p class="muted">{counted(figures["cases"], "case")}. Shares carry 95 % intervals (Wilson).</p>\n']
     parts += ["<h2>Answers and prevalence</h2>\n", _questions(figures["questions"])]
     parts += ["<h2>Abstention</h2>\n", *_abstention(figures["questions"])]
     if figures["concepts"]:
@@ -72,8 +73,8 @@ def _distributions(found: list[dict[str, Any]]) -> list[str]:
         low, middle, high = one["quartiles"]
         limit = "" if one["threshold"] is None else f", threshold {one['threshold']:.4g} (dashed)"
         told = (
-            f"{one['count']} cases, mean {one['mean']:.4g}{unit}{spread}, median {middle:.4g} (quartiles {low:.4g} and "
-            f"{high:.4g}){limit}"
+            f"{counted(one['count'], 'case')}, mean {one['mean']:.4g}{unit}{spread}, median {middle:.4g} "
+            f"(quartiles {low:.4g} and {high:.4g}){limit}"
         )
         picture = histogram(one["histogram"], one["lowest"], one["highest"], one["unit"], one["threshold"])
         parts.append(

@@ -98,6 +98,14 @@ class Distribution:
             "sd": math.sqrt(self._squares / (self.count - 1)) if self.count > 1 else None,
             "lowest": self._low,
             "highest": self._high,
-            "quartiles": [kept[round(q * (len(kept) - 1))] for q in (0.25, 0.5, 0.75)],
+            "quartiles": [_quantile(kept, q) for q in (0.25, 0.5, 0.75)],
             "histogram": counts,
         }
+
+
+def _quantile(values: list[float], q: float) -> float:
+    """A quantile of sorted values, linear between the two nearest."""
+    place = q * (len(values) - 1)
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    return values[below] + (place - below) * (values[above] - values[below])

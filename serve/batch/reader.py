@@ -13,7 +13,7 @@ from secondread.kg.questions import parse
 from secondread.serve.batch.case import Case, opener
 from secondread.serve.batch.dicomweb import fetch_study
 from secondread.serve.batch.questions import BatchQuestion
-from secondread.serve.batch.rows import Row, row_of
+from secondread.serve.batch.rows import Row, row_of, without_paths
 from secondread.serve.batch.work import Job, Product, Work, questions_for
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Reader:
             if self.job.dicom:
                 made, said = self._dicom(answer)
                 files |= {f"{key}/{name}": data for name, data in made.items()}
-                notes += said
+                notes += [without_paths(note, work.case).replace(work.case.key, "An image") for note in said]
         rows = tuple(row_of(work.case, outcome, key) for key, outcome in reading.outcomes.items())
         product = Product(work.case.n, rows, files, tuple(dict.fromkeys(notes)))
         self._then(work, product)

@@ -25,6 +25,8 @@ from secondread.serve.batch.work import Job, Product, Work, questions_for
 if TYPE_CHECKING:
     from secondread.serve.batch.case import Case
 
+MOST_NOTES = 50
+"""Different reasons in the manifest why a writer could not write."""
 MOST_CRASHES = 3
 """Runs or workers that may die while they are at a case; then it is filed as crashed without another try."""
 
@@ -284,7 +286,7 @@ class _Run:
         rows: list[Row] = [*work.have.values(), *product.rows]
         files["index.html"] = study_page(work.case, rows, sorted(files)).encode()
         for note in product.notes:
-            if note not in self.notes:
+            if note not in self.notes and len(self.notes) < MOST_NOTES:
                 self.notes.append(note)
         if self._recorder.record(work.case.n, product.rows, files, work.case.key):
             self._pace.one(any("error" in row for row in product.rows))
