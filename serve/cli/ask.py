@@ -31,6 +31,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prior", metavar="IMAGE", help="an earlier image of the same patient")
     parser.add_argument(
+        "--twin", metavar="IMAGE", help="a look-alike with other findings: an answer that stays is less sure"
+    )
+    parser.add_argument(
         "--region", type=shared.region, metavar="x0,y0,x1,y1", help="box in pixels that the question is about"
     )
     parser.add_argument("--series", type=shared.count, metavar="N", help="series of a study, from 1")
@@ -70,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
     agent = shared.open_agent(shared.settings_of(args))
     try:
         answer = _ask(agent, images, question, args)
+        if args.twin is not None:
+            from secondread.agent.twin import limited
+
+            answer = limited(answer, _ask(agent, [args.twin], question, args))
         if out is not None:
             from secondread.serve.export import write_answer
 
