@@ -7,14 +7,14 @@ from secondread.agent.serving import serving
 from secondread.kg.asked import Asked, Question
 from secondread.kg.graph import Graph
 from secondread.kg.patterns import HERE
-from secondread.kg.questions import SIMILAR_CASES, STUDY_CONTENTS
+from secondread.kg.questions import IMAGE_KIND, IMAGE_PLANE, SIMILAR_CASES, STUDY_CONTENTS
 from secondread.kg.reasoning.differential import tellable
 from secondread.schema.evidence import Polarity
 from secondread.tools.base import Card
 
 FILM_FREE = ("listing", "knowledge")
 """Kinds that are answered without looking at an image."""
-ABOUT_IMAGE = (STUDY_CONTENTS, SIMILAR_CASES, "zoom_tool", "window_tool", "contrast_tool")
+ABOUT_IMAGE = (IMAGE_KIND, IMAGE_PLANE, STUDY_CONTENTS, SIMILAR_CASES, "zoom_tool", "window_tool", "contrast_tool")
 """Tools asked for by name that take an image all the same."""
 
 

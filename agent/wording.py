@@ -222,6 +222,13 @@ def _quality(prop: Proposition, judged: Judgement, report: QualityReport, maker:
 
 
 def _finding(prop: Proposition, judged: Judgement, findings: Findings, maker: _Maker, graph: Graph) -> None:
+    if prop.kind == "listing":
+        for one in findings.items:
+            if one.polarity == "present" or (one.polarity == "uncertain" and one.score is not None):
+                name = name_of(one.concept, graph)
+                open_still = "" if one.polarity == "present" else "uncertain, "
+                maker.add(one.concept, one.polarity, f"{name[0].upper()}{name[1:]}: {open_still}{one.note}")
+        return
     found = findings.get(prop.concept)
     if found is None:
         return
@@ -233,6 +240,8 @@ def _finding(prop: Proposition, judged: Judgement, findings: Findings, maker: _M
         maker.add(prop.concept, "present", text)
     elif judged.outcome in ("yes", "no") and judged.belief.polarity == found.polarity:
         text = f"{name[0].upper()}{name[1:]}" if found.polarity == "present" else f"Not: {name}"
+        if found.score_kind == "fact" and found.note:
+            text += f": {found.note}"
         p = judged.belief.probability
         if p is not None:
             p = p if judged.outcome == "yes" else 1 - p

@@ -103,6 +103,20 @@ DESCRIBE = _any(
     r"\bwhat do(es)? (it|this|the (film|image|picture|x-?ray)) show\b",
 )
 """The question asks for a description; where it names nothing, what can be measured is the honest reply."""
+IMAGE_KIND = _any(
+    r"\b(what|which)( \w+){0,2} (modality|imaging technique|imaging method)\b",
+    r"\b(what|which) (kind|type|sort) of (an? )?(medical |radiological |diagnostic )?"
+    r"(image|picture|scan|imaging|examination|exam|study|film|x-?ray)\b",
+    r"\bmodality (is|was|of|used|does)\b",
+    r"^(imaging )?modality$",
+    r"\bhow was (this|the) (image|picture|film|scan) (made|taken|acquired|obtained)\b",
+    r"\b(what|which) (is|does) (this|the) (image|picture) (of|taken with)$",
+)
+"""The question asks how the picture was made."""
+PLANE = _any(
+    r"\b(what|which)( (\w+|is the))? plane\b", r"^(imaging )?plane$", r"\bplane of (the )?(image|section|slice)\b"
+)
+"""The question asks in which plane of the patient the image lies."""
 CONTRAST_AGENT = _any(
     r"\bcontrast[- ](agent|medium|media|material|enhanc\w+|filled|study|dye|administ\w+|given|used|uptake)\b",
     r"\b(iv|i\.v\.|oral|intravenous|rectal|with|without|non|post|pre)[- ]?contrast\b",

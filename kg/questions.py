@@ -19,6 +19,8 @@ MAX_CLAUSE = 600
 """Characters of one clause that are read; wordings are matched by patterns whose cost grows with its square."""
 MAX_CLAUSES = 40
 CAPABILITIES = "capabilities_tool"
+IMAGE_KIND = "image_kind_tool"
+IMAGE_PLANE = "image_plane_tool"
 STUDY_CONTENTS = "study_contents_tool"
 SIMILAR_CASES = "similar_cases_tool"
 LITERATURE = "literature_tool"
@@ -140,6 +142,10 @@ def _clause(clause: str, graph: Graph) -> _Read:
         return _Read([action])
     if say.STUDY.search(low):
         return _Read([Asked(kind="listing", concept=STUDY_CONTENTS)])
+    if say.IMAGE_KIND.search(low):
+        return _Read([Asked(kind="listing", concept=IMAGE_KIND)])
+    if say.PLANE.search(low) and not re.search(r"\b(visuali[sz]ed|seen in)\b", low):
+        return _Read([Asked(kind="listing", concept=IMAGE_PLANE)])
     if say.LISTING.search(low):
         return _Read([Asked(kind="listing", concept=CAPABILITIES)])
     if say.CONTRAST_AGENT.search(low):

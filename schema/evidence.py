@@ -118,7 +118,8 @@ class Finding(Record):
 
     concept: str
     score: float | None = None
-    score_kind: Literal["calibrated probability", "sigmoid", "z", "support", "none"] = "none"
+    score_kind: Literal["calibrated probability", "sigmoid", "z", "support", "fact", "none"] = "none"
+    """`fact`: read from the file and not estimated; it has no score and no probability."""
     polarity: Polarity = "uncertain"
     verified: bool = False
     """False: not shown to hold outside its training sources; read as support only."""

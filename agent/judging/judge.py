@@ -89,11 +89,22 @@ def _unheard(
 
 
 def _from_findings(prop: Proposition, item: Evidence, run: Run) -> Judgement:
-    """A detector's word: a verdict only from a verified, calibrated score; else support without a probability."""
+    """A detector's word: a verdict only from a fact or from a verified, calibrated score; else support alone.
+
+    A fact is read from the file; it has no score.
+    """
     assert isinstance(item.result, Findings)
     found = item.result.get(prop.concept)
     if found is None:
         return _nothing(prop, f"{item.tool} says nothing of it", outcome="indeterminate", evidence=(item.id,))
+    if found.score_kind == "fact" and found.polarity != "uncertain":
+        return Judgement(
+            proposition=prop.id,
+            concept=prop.concept,
+            outcome="yes" if found.polarity == "present" else "no",
+            belief=Belief(method=f"no probability: {found.note}", polarity=found.polarity, evidence=(item.id,)),
+            evidence=(item.id,),
+        )
     calibrator = calibrated_by(prop.concept, item)
     if "detector_score" in run.witnesses_off:
         return _nothing(prop, "the score is left out", outcome="indeterminate", evidence=(item.id,))

@@ -167,6 +167,8 @@ def serving_tools(prop: Proposition, run: Run) -> frozenset[str]:
         names = serving(prop.concept, catalogue.cards(), run.graph, limits=True, structure=prop.structure)
         if prop.kind == "listing" and run.graph.has(prop.concept):
             names.append(run.graph.concept(prop.concept).tool or "capabilities")
+            if prop.structure is not None:  # what is to be shown has to be found first
+                names += serving(prop.structure, catalogue.cards(), run.graph, limits=False)
         for name in names:
             if name in catalogue:
                 needs = (catalogue.provider(n) for n in catalogue.get(name).card.needs)

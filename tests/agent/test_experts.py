@@ -95,3 +95,21 @@ def test_contrast_is_changed_on_request_and_a_ct_window_is_refused_on_a_film(age
 def test_a_mirrored_film_gets_no_verdict_and_both_readings_are_named(agent: Agent) -> None:
     found = agent.ask(EXAMPLES / "chest.png", "Is this film mirrored?", view="PA", age=60)
     assert found.abstained and "mirrored film" in found.text
+
+
+def test_the_kind_of_image_is_told_and_yes_or_no_comes_from_the_header_alone(agent: Agent) -> None:
+    told = agent.ask(EXAMPLES / "chest.dcm", "What modality is used to take this image?")
+    assert not told.abstained and "X-ray image: the header says modality DX" in told.text
+    yes, no = (agent.ask(EXAMPLES / "chest.dcm", f"Is this an {kind}?") for kind in ("X-ray", "MRI"))
+    assert (yes.verdict, no.verdict) == ("yes", "no")
+    assert yes.confidence is None and no.confidence is None
+    pixels = agent.ask(EXAMPLES / "chest.png", "What kind of image is this?")
+    assert "uncertain, the pixels look like it" in pixels.text
+    assert agent.ask(EXAMPLES / "chest.png", "Is this an MRI?").abstained
+
+
+def test_the_plane_is_told_where_the_file_has_a_geometry(agent: Agent, tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(np.zeros((40, 50, 20), np.int16), np.eye(4)), tmp_path / "v.nii.gz")
+    found = agent.ask(tmp_path / "v.nii.gz", "In which plane is this slice?", slice=4, plane="coronal")
+    assert not found.abstained and "Coronal plane" in found.text
+    assert agent.ask(EXAMPLES / "chest.png", "In which plane is this slice?").abstained
