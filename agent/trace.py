@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from secondread.agent.logs import log_event
+from secondread.schema.answer import Answer
 from secondread.schema.errors import ReplayError
 from secondread.schema.record import canonical_json
 
@@ -59,6 +61,7 @@ class TraceWriter:
                 self.events.append(known.pop(0))
                 return
         self.events.append(event)
+        log_event(self.run, event)
         if self._file is not None:
             self._file.write(json.dumps(event, ensure_ascii=False, default=str) + "\n")
             self._file.flush()
@@ -125,3 +128,12 @@ def mend(path: Path) -> None:
 def of_type(events: list[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
     """Events of one type, in order."""
     return (e for e in events if e["type"] == kind)
+
+
+def answer_of(events: list[dict[str, Any]]) -> Answer | None:
+    """The answer of a recorded run with all that was noted on it; None when the run was cut off before."""
+    found = next((e["answer"] for e in of_type(events, "answer")), None)
+    if found is None:
+        return None
+    noted = next((e["warnings"] for e in of_type(events, "notes")), found["warnings"])
+    return Answer.model_validate({**found, "warnings": noted})

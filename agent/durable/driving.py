@@ -21,7 +21,7 @@ from secondread.agent.sessions.turns import session_key
 from secondread.agent.settled import tool_defaults, trace_path
 from secondread.agent.sources import Handed, Stated, hand_over
 from secondread.agent.state import STATE_SCHEMA, LoopState
-from secondread.agent.trace import TRACE_SCHEMA, TraceWriter, mend, of_type, read_trace
+from secondread.agent.trace import TRACE_SCHEMA, TraceWriter, answer_of, mend, of_type, read_trace
 from secondread.kg.asked import Question
 from secondread.kg.graph import core_graph
 from secondread.kg.questions import parse
@@ -126,10 +126,10 @@ async def _taken_up(agent: "Agent", run_id: str, image: Any, prior: Any, decide:
     if not path.exists():
         raise ReplayError(f"There is no run {run_id} in {path.parent}.")
     events = read_trace(path)
-    answered = next((e["answer"] for e in of_type(events, "answer")), None)
+    answered = answer_of(events)
     if answered is not None:
         checkpoints.finish(run_id)
-        return Answer.model_validate(answered)
+        return answered
     mend(path)
     head = events[0]
     request = _request_again(agent, run_id, head, image, prior, decide)
@@ -272,15 +272,16 @@ async def _driven(
     try:
         with audited(agent, run.trace.run):
             answer = await execute(run, parsed.model_dump(mode="json"), checkpoints, resume=resume)
+        warning = cutoff_for(agent.risk)[1]
+        helped = remarks(run.trace.events, run.planner.name) if run.planner is not run.fallback else ()
+        told = tuple(dict.fromkeys((*answer.warnings, *notes, *helped, *([warning] if warning else []))))
+        if told != answer.warnings:
+            run.trace.add("notes", warnings=list(told))
+            answer = answer.model_copy(update={"warnings": told})
     finally:
         run.trace.close()
     if checkpoints is not None:
         checkpoints.finish(run.trace.run)
-    warning = cutoff_for(agent.risk)[1]
-    helped = remarks(run.trace.events, run.planner.name) if run.planner is not run.fallback else ()
-    told = tuple(dict.fromkeys((*answer.warnings, *notes, *helped, *([warning] if warning else []))))
-    if told != answer.warnings:
-        answer = answer.model_copy(update={"warnings": told})
     for item in answer.evidence:
         item._painter = partial(paint, ledger=answer.evidence, store=agent.runtime.store)
     return answer

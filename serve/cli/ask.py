@@ -29,6 +29,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dicom", action="store_true", help="with --out: also masks, measurements and overlays as DICOM SEG, SR and SC"
     )
+    parser.add_argument("--report", metavar="FILE", help="write the run as a page, FILE.html or FILE.md")
     parser.add_argument("--prior", metavar="IMAGE", help="an earlier image of the same patient")
     parser.add_argument(
         "--twin", metavar="IMAGE", help="a look-alike with other findings: an answer that stays is less sure"
@@ -56,6 +57,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     shared.add_image_options(parser)
     shared.add_agent_options(parser)
+    shared.add_log_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -64,19 +66,27 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0 answered, 3 abstained.
     """
+    from secondread.agent.logs import logging_to
+
     images, question = split(args.words)
     if not images and (args.region or args.prior or args.series or args.slice):
         raise UsageError("--region, --prior, --series and --slice need an image.")
     if args.dicom and args.out is None:
         raise UsageError("--dicom needs --out, the folder to write to.")
     out = shared.output_folder(args.out) if args.out is not None else None
+    page = None
+    if args.report is not None:
+        from secondread.serve.report.write import report_path, write_report
+
+        page = report_path(args.report)
     agent = shared.open_agent(shared.settings_of(args))
     try:
-        answer = _ask(agent, images, question, args)
-        if args.twin is not None:
-            from secondread.agent.twin import limited
+        with logging_to(args.log_json):
+            answer = _ask(agent, images, question, args)
+            if args.twin is not None:
+                from secondread.agent.twin import limited
 
-            answer = limited(answer, _ask(agent, [args.twin], question, args))
+                answer = limited(answer, _ask(agent, [args.twin], question, args))
         if out is not None:
             from secondread.serve.export import write_answer
 
@@ -86,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
 
                 for note in write_dicom(agent, answer, out).notes:
                     print(f"secondread: {one_line(note)}", file=sys.stderr)
+        if page is not None:
+            write_report(agent, answer, page)
     finally:
         agent.close()
     print(answer.model_dump_json(indent=2) if args.json else as_text(answer))

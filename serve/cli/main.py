@@ -23,6 +23,7 @@ COMMANDS = {
     "deidentify": "write a cleaned copy of DICOM files",
     "resume": "go on with a run that was cut off or waits for a yes",
     "replay": "re-execute a recorded run and compare",
+    "report": "show a run as a page: answer, claims, pictures and every step",
     "audit": "list what was sent to language models",
     "eval": "examine the agent or another subject on a benchmark",
     "calibrate": "fit a calibration on scores with truth, show one, or look for drift",

@@ -118,6 +118,13 @@ def add_image_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--age", type=years, metavar="YEARS", help="age of the patient")
 
 
+def add_log_option(parser: argparse.ArgumentParser) -> None:
+    """Where structured logs go."""
+    parser.add_argument(
+        "--log-json", type=Path, metavar="FILE", help="append one JSON line per event of the run; no texts, no names"
+    )
+
+
 def settings_of(args: argparse.Namespace) -> "Settings":
     """The settings of a command line."""
     from secondread.agent.config import Settings

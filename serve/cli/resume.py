@@ -18,6 +18,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     answer.add_argument("--no", action="store_true", help="forbid the tool that it waits for")
     parser.add_argument("--json", action="store_true", help="print the answer as one JSON object")
     shared.add_agent_options(parser)
+    shared.add_log_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0 answered, 3 abstained; 4, by `ApprovalNeeded`, when it waits for a yes.
     """
+    from secondread.agent.logs import logging_to
     from secondread.serve.cli.ask import as_text
 
     agent = shared.open_agent(shared.settings_of(args))
@@ -38,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
             return 0
         decide = (lambda asked: bool(args.yes)) if args.yes or args.no else None
         image: Any = None if not args.images else args.images[0] if len(args.images) == 1 else args.images
-        answer = agent.resume(args.run, image, prior=args.prior, decide=decide)
+        with logging_to(args.log_json):
+            answer = agent.resume(args.run, image, prior=args.prior, decide=decide)
     finally:
         agent.close()
     print(answer.model_dump_json(indent=2) if args.json else as_text(answer))

@@ -34,18 +34,29 @@ def test_the_same_trace_gives_the_same_answer(recorded: Path) -> None:
     assert report.answer.verdict == "yes"
 
 
-def test_a_changed_result_changes_the_replayed_answer(recorded: Path, tmp_path: Path) -> None:
-    def shrink(event: dict[str, Any]) -> dict[str, Any]:
-        if event["type"] == "result" and event["evidence"]["tool"] == "cardiothoracic_ratio":
-            for item in event["evidence"]["result"]["items"]:
-                if item["name"] == "cardiothoracic_ratio":
-                    item["value"] = 0.30
-        return event
+def narrowed(event: dict[str, Any], *, widths: bool) -> dict[str, Any]:
+    """The recorded ratio as 0.30, with the widths that it follows from or without."""
+    if event["type"] == "result" and event["evidence"]["tool"] == "cardiothoracic_ratio":
+        items = {item["name"]: item for item in event["evidence"]["result"]["items"]}
+        items["cardiothoracic_ratio"]["value"] = 0.30
+        items["cardiothoracic_ratio"]["interval"] |= {"low": 0.26, "high": 0.34}
+        if widths:
+            items["heart_width"]["value"] = 0.30 * items["thorax_width"]["value"]
+    return event
 
-    report = replay(edited(recorded, tmp_path / "t.jsonl", shrink))
+
+def test_a_changed_result_changes_the_replayed_answer(recorded: Path, tmp_path: Path) -> None:
+    report = replay(edited(recorded, tmp_path / "t.jsonl", lambda e: narrowed(e, widths=True)))
     assert not report.same
     assert report.answer.verdict == "no"
     assert "verdict" in {d.field for d in report.differences}
+
+
+def test_a_result_that_contradicts_itself_is_not_told(recorded: Path, tmp_path: Path) -> None:
+    report = replay(edited(recorded, tmp_path / "t.jsonl", lambda e: narrowed(e, widths=False)))
+    assert report.answer.abstained
+    assert "rule ratio_is_that_of_its_widths is broken" in report.answer.text
+    assert report.answer.value is None
 
 
 def test_a_call_that_was_not_recorded_is_an_error(recorded: Path, tmp_path: Path) -> None:

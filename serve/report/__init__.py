@@ -1,0 +1,1 @@
+"""A readable page of one run: question, answer, claims, pictures, and every step that led there."""
