@@ -4,7 +4,6 @@ A request that fails is retried alone, so that it cannot spoil its neighbours. W
 unloaded and the batch is tried again in halves, down to single requests; a single one is tried twice.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +16,20 @@ from secondread.tools.runtime.context import RunContext
 from secondread.tools.runtime.devices import out_of_memory
 from secondread.tools.runtime.isolated import IsolatedProcess
 from secondread.tools.runtime.jobs import Batch, Job, Outcome
+from secondread.tools.runtime.paths import without_paths
 
 if TYPE_CHECKING:
     from secondread.imaging.store import ImageStore
     from secondread.tools.runtime.pool import ModelPool
 
 TOLD_CHARACTERS = 200
-_PATH = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\\/\s'\"<>|:]+[\\/])+")
 
 MakeContext = Callable[[dict[str, Evidence]], RunContext]
 
 
 def told(error: BaseException) -> str:
-    """A foreign exception in one bounded line, without folders: they can hold names of people."""
-    text = " ".join(_PATH.sub("", str(error)).split())
+    """A foreign exception in one bounded line, without paths: they can hold names of people."""
+    text = " ".join(without_paths(str(error)).split())
     text = text if len(text) <= TOLD_CHARACTERS else f"{text[:TOLD_CHARACTERS]}..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -25,6 +25,7 @@ from secondread.tools.runtime.devices import Devices, set_threads
 from secondread.tools.runtime.dispatch import Dispatcher
 from secondread.tools.runtime.isolated import IsolatedProcess
 from secondread.tools.runtime.jobs import Batch, Job, Outcome
+from secondread.tools.runtime.paths import without_paths
 from secondread.tools.runtime.pool import MEGABYTE, ModelPool
 from secondread.tools.runtime.running import BatchRunner
 from secondread.tools.runtime.stamp import code_stamp
@@ -361,7 +362,8 @@ class Runtime:
         return self._failed(call, error.code, error.message, error.hint)
 
     def _failed(self, call: PlannedCall, code: str, message: str, hint: str = "") -> Evidence:
-        failure = ToolFailure(code=code, message=message, hint=hint)
+        message = without_paths(message)
+        failure = ToolFailure(code=code, message=message, hint=without_paths(hint))
         return self._evidence(call, failure, f"{call.tool} failed: {message}", [])
 
     def close(self) -> None:
