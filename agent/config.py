@@ -91,6 +91,9 @@ class Settings(Record):
     """Second look: checks, closer looks and belief revision between rounds. Off only for experiments."""
     witnesses_off: tuple[Name, ...] = ()
     """Witnesses of a belief to leave out, see `agent.witnesses`. For experiments."""
+    exemplars: bool = False
+    """Show a chat planner similar cases of the corpora with what is known of them. They establish nothing in the asked
+    image; on and off is for measuring what they are worth."""
     anatomy_members: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Members of the anatomy ensemble to use; None: all. For out-of-fold evaluation."""
     guard_member: Annotated[int, Field(ge=0)] | None = None

@@ -128,6 +128,7 @@ def replay(path: Path | str, *, tools: Catalogue | None = None) -> ReplayReport:
         infos={i["ref"]["id"]: ImageInfo.model_validate(i) for i in head["images"]},
         tool_defaults=head["settings"]["defaults"],
         rethink=head["settings"]["rethink"],
+        exemplars=head["settings"].get("exemplars", False),
         witnesses_off=frozenset(head["settings"].get("witnesses_off", ())),
         cutoff=head["settings"]["cutoff"],
         approve=frozenset(head["settings"].get("approve", ())),

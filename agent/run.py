@@ -57,6 +57,8 @@ class Run:
     tool_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tool_timeout: float | None = None
     rethink: bool = True
+    exemplars: bool = False
+    """A planner is shown similar cases with what is known of them."""
     witnesses_off: frozenset[str] = frozenset()
     cutoff: float = 0.75
     rules: "Sequence[Rule]" = ()

@@ -4,6 +4,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from secondread.agent.exemplars import SEARCH
 from secondread.agent.hierarchy import with_parents
 from secondread.agent.nodes.act import run_planned
 from secondread.agent.nodes.second_gate import look_inside_frame
@@ -51,6 +52,7 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     if new and run.rethink and known is None and all(p.kind != "quality" for p in props):
         gates = tuple(n for n in GATES if n in run.executor.catalogue)
         images[0], new = await look_inside_frame(images[0], new, run, gates)
+    new |= await found_alike(images, props, new, run)
     stop = stop_reason(question, props, filmed, images, new, run)
     if stop is None and images:
         props = [p.model_copy(update={"open": p.open and shut_out(p, images[0], new, run) is None}) for p in props]
@@ -62,6 +64,19 @@ async def intake(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
         "beliefs": {},
         "stop": stop,
     }
+
+
+async def found_alike(
+    images: list[str], props: list[Proposition], evidence: dict[str, Evidence], run: Run
+) -> dict[str, Evidence]:
+    """Similar cases for a planner to learn from, where it is shown any; the built-in planner has no use for them."""
+    wanted = run.exemplars and run.planner is not run.fallback and SEARCH in run.executor.catalogue
+    if not wanted or not images or all(p.kind in FILM_FREE for p in props):
+        return {}
+    call = Call(tool=SEARCH, args={"image": images[0]})
+    planned = plan([call], evidence, run.executor.catalogue, next_id=len(evidence) + 1, defaults=run.tool_defaults)
+    run.meter.calls += len(planned)
+    return await run_planned(planned, evidence, run)
 
 
 def about_film(prop: Proposition) -> bool:

@@ -1,5 +1,6 @@
 """The typed view that a planner gets of a run."""
 
+from secondread.agent.exemplars import exemplars_of
 from secondread.agent.hierarchy import waiting
 from secondread.agent.judging.judgement import Judgement
 from secondread.agent.nodes.valid import Offer
@@ -51,4 +52,5 @@ def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence], *, hol
         refused=tuple(Refused.model_validate(r) for r in state.get("refused", [])),
         step=run.meter.steps,
         critiques=critiques,
+        exemplars=exemplars_of(ledger.values()) if run.exemplars else (),
     )

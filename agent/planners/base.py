@@ -5,6 +5,7 @@ from typing import Literal, Protocol, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from secondread.agent.exemplars import Exemplar
 from secondread.agent.witnesses import Testimony
 from secondread.schema.answer import Budget, Claim
 from secondread.schema.evidence import Evidence, Polarity
@@ -122,6 +123,8 @@ class PlannerView(Record):
     refused: tuple[Refused, ...] = ()
     step: int = 0
     critiques: tuple[Critique, ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
+    """Similar cases with what is known of them; about other images, and empty where the setting is off."""
 
 
 class Sentence(Record):

@@ -169,4 +169,16 @@ def render(view: PlannerView, known: Collection[str] = (), note: Callable[[str],
         evidence=evidence_text(view.ledger, known),
         critiques=_cut(critiques),
         refused=_cut(refused),
-    )
+    ) + exemplars_text(view)
+
+
+def exemplars_text(view: PlannerView) -> str:
+    """Similar cases with what is known of them, as a block of its own; empty when there are none."""
+    if not view.exemplars:
+        return ""
+    told = [
+        {"case": e.case, "found_by": e.evidence, "source": tame(e.source, LINE), "similarity": e.similarity}
+        | {"known": [tame(label, LINE) for label in e.labels]}
+        for e in reversed(view.exemplars)  # the most similar last, where models weigh it most
+    ]
+    return "\n" + read("planner/exemplars", exemplars=_cut(told))
