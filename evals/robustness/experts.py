@@ -218,6 +218,11 @@ def said_of(value: float, low: float, high: float, level: float, truth: float) -
     return Said(True, low <= truth <= high, level, abs(value - truth) / truth if truth else None)
 
 
+def _unit(picture: NDArray[np.uint8]) -> Pixels:
+    """uint8 as float32 in 0..1."""
+    return np.asarray(picture.astype(np.float32) / np.float32(255), np.float32)
+
+
 def _smears(data: Path) -> Iterator[Case]:
     from PIL import Image
 
@@ -227,7 +232,7 @@ def _smears(data: Path) -> Iterator[Case]:
     folder = data / "cells_bccd"
     for field in load_fields(folder):
         with Image.open(folder / "images" / f"{field.name}.jpg") as picture:
-            pixels = np.asarray(picture.convert("RGB"), np.float32) / 255
+            pixels = _unit(np.asarray(picture.convert("RGB")))
         white = float((field.classes == KINDS.index("white_cell")).sum())
         yield Case(field.name, field.group, field.fold, pixels, white)
 
@@ -240,7 +245,7 @@ def _micrographs(data: Path) -> Iterator[Case]:
     folder = data / "nuclei_dsb2018"
     for field in load_fields(folder):
         with Image.open(folder / "images" / f"{field.name}.png") as picture:
-            pixels = np.asarray(picture.convert("RGB"), np.float32) / 255
+            pixels = _unit(np.asarray(picture.convert("RGB")))
         yield Case(field.name, field.name, field.fold, pixels, float(len(np.unique(field.labels[field.labels > 0]))))
 
 
@@ -255,7 +260,7 @@ def _fundi(data: Path) -> Iterator[Case]:
     for eye in load_eyes(data / "retina_chase_db1"):
         field = segment(eye.rgb, networks, [eye.fold]).field  # where the photograph's round field lies
         density = values_of(shape_of(eye.first, field.mask))["retinal_vessel_density"]
-        yield Case(eye.name, eye.child, eye.fold, np.asarray(eye.rgb, np.float32) / 255, float(density))
+        yield Case(eye.name, eye.child, eye.fold, _unit(eye.rgb), float(density))
 
 
 def _scans(data: Path) -> Iterator[Case]:
@@ -264,7 +269,7 @@ def _scans(data: Path) -> Iterator[Case]:
     for scan in load_scans(data / "ultrasound_usgra"):
         drawn = float((scan.labels == 1).sum())
         if drawn:
-            yield Case(scan.name, scan.group, scan.fold, np.asarray(scan.grey, np.float32) / 255, drawn)
+            yield Case(scan.name, scan.group, scan.fold, _unit(scan.grey), drawn)
 
 
 EXPERTS: dict[str, Callable[[], Expert]] = {

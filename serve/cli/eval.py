@@ -100,7 +100,8 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.data} is not there.")
     read = one.read(args.data, given)
     train = one.train(args.train, given) if args.train is not None and one.train is not None else None
-    images = None if args.blind else args.images or (args.data if args.data.is_dir() else args.data.parent)
+    beside = args.data if args.data.is_dir() else args.data.parent
+    images = None if args.blind else args.images or (Path(given["unpack"]) if "unpack" in given else beside)
     out = shared.output_folder(str(args.out or f"eval-{one.name}"))
     out.mkdir(parents=True, exist_ok=True)
     settings = shared.settings_of(args).model_copy(update={"trace_dir": None})

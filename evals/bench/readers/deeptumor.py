@@ -17,7 +17,7 @@ from secondread.evals.bench.parse import normal, number
 from secondread.evals.bench.readers.base import BadRecord, Files, Options, Reader, closed, each
 from secondread.evals.bench.score import relative_accuracy
 
-_CHOICE = re.compile(r"(?:^|\s)\(?([A-E])[:.)]\s*")
+_CHOICE = re.compile(r"(?:^|\s)\(?([A-H])[:.)]\s*")
 NUMERIC = frozenset({
     "organ volume measurement", "organ HU measurement", "lesion volume measurement", "organ HU ratio",
     "tumor burden percentage", "largest lesion diameter", "largest lesion slice", "lesion counting",

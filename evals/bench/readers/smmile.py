@@ -13,6 +13,7 @@ from secondread.evals.bench.figures import share_figure
 from secondread.evals.bench.item import Figure, Item, Prediction, Read, Scored
 from secondread.evals.bench.parse import letter, normal
 from secondread.evals.bench.readers.base import BadRecord, Files, Options, Reader, each, letters
+from secondread.evals.bench.subjects import read_reply
 
 PUBLISHED = "published"
 
@@ -79,6 +80,9 @@ def published(item: Item) -> Prediction | None:
     if item.kind == "choice":
         found = letter(text, item.options)
         return Prediction(item=item.id, subject=PUBLISHED, text=text, answer=found, unparsed=found is None)
+    if item.kind != "open":
+        read = read_reply(item, text)
+        return Prediction.model_validate({"item": item.id, "subject": PUBLISHED, "text": text, **read})
     return Prediction(item=item.id, subject=PUBLISHED, text=text, answer=str(held["short"]))
 
 
