@@ -15,7 +15,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 _CALL = re.compile(r"call the tool ([a-z_]+) with (\{[^{}]*\})", re.IGNORECASE)
-_SAY = re.compile(r"say exactly ['\"](.+?)['\"](?=[^\w]|$)", re.IGNORECASE | re.DOTALL)
+_SAY = re.compile(r"say\s*exactly\s*['\"](.+?)['\"](?=[^\w]|$)", re.IGNORECASE | re.DOTALL)
 _FINAL = re.compile(r"\b(abstain|answer) now\b", re.IGNORECASE)
 _CITE = re.compile(r"cite (E\d+)", re.IGNORECASE)
 _COPY = re.compile(r"reply with (\{.+?\}\]?\}?) and nothing else", re.IGNORECASE | re.DOTALL)
