@@ -93,7 +93,9 @@ def add_agent_options(parser: argparse.ArgumentParser) -> None:
         "--planner", metavar="P", help="protocol (built in), provider:model, URL of a local server, or a weights folder"
     )
     group.add_argument("--risk", type=probability, metavar="R", help="largest acceptable P(wrong | answered)")
-    group.add_argument("--offline", action="store_true", default=None, help="refuse planners on other machines and every connection")
+    group.add_argument(
+        "--offline", action="store_true", default=None, help="refuse planners on other machines and every connection"
+    )
     group.add_argument(
         "--send-pixels", action="store_true", default=None, help="let a remote planner see pixels, not only findings"
     )
