@@ -8,7 +8,7 @@ from secondread.schema.record import Record
 from secondread.schema.units import Probability
 
 CONTRADICTION_LOG_ODDS = math.log(3.0)
-"""Two groups contradict each other when both lean at least this far to opposite sides (odds of 3 to 1)."""
+"""Two terms contradict each other when both lean at least this far to opposite sides (odds of 3 to 1)."""
 
 
 class Term(Record):
@@ -62,7 +62,7 @@ def combine(terms: Sequence[Term], *, prior: float = 0.5, cap: float | None = No
     """Posterior of one proposition: prior log-odds + the strongest term of each group, |sum| limited to `cap`.
 
     Groups are taken as independent given the truth; sources that share a backbone or a data set must therefore
-    share a group.
+    share a group. A term that does not count, because a stronger one of its group does, still shows a contradiction.
     """
     strongest: dict[str, Term] = {}
     for term in terms:
@@ -79,6 +79,6 @@ def combine(terms: Sequence[Term], *, prior: float = 0.5, cap: float | None = No
         log_odds=total,
         terms=used,
         capped=capped,
-        contradiction=any(t.log_ratio >= CONTRADICTION_LOG_ODDS for t in used)
-        and any(t.log_ratio <= -CONTRADICTION_LOG_ODDS for t in used),
+        contradiction=any(t.log_ratio >= CONTRADICTION_LOG_ODDS for t in terms)
+        and any(t.log_ratio <= -CONTRADICTION_LOG_ODDS for t in terms),
     )
