@@ -9,6 +9,7 @@ from secondread.agent.consistency import Told
 from secondread.agent.durable.driving import execute
 from secondread.agent.limits import Meter
 from secondread.agent.planners.base import Move, Planner, PlannerView, Sentence
+from secondread.agent.replay_diff import Change, changes
 from secondread.agent.run import Run
 from secondread.agent.trace import TraceWriter, of_type, read_trace
 from secondread.kg.graph import core_graph
@@ -39,6 +40,8 @@ class ReplayReport(Record):
     run: str
     answer: Answer
     differences: tuple[Difference, ...]
+    changes: tuple[Change, ...] = ()
+    """The same for a reader: verdict, claims, and which rule made them come out otherwise."""
 
     @property
     def same(self) -> bool:
@@ -138,7 +141,9 @@ def replay(path: Path | str, *, tools: Catalogue | None = None) -> ReplayReport:
     decisions = {(e["step"], tuple(e["tools"])): e["approved"] for e in of_type(events, "approval")}
     run.decide = lambda asked: decisions.get((run.meter.steps, asked.tools), False)
     answer = asyncio.run(execute(run, head["question"]))
-    return ReplayReport(run=head["run"], answer=answer, differences=tuple(_differences(recorded, answer)))
+    differences = tuple(_differences(recorded, answer))
+    told = changes(Answer.model_validate(recorded), answer, events, run.trace.events) if differences else ()
+    return ReplayReport(run=head["run"], answer=answer, differences=differences, changes=told)
 
 
 def _differences(recorded: dict[str, Any], answer: Answer) -> list[Difference]:

@@ -58,7 +58,8 @@ async def answer(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     beliefs = {j.concept: j.belief for j in verdicts_last}
     report = gate(draft.claims, ledger, beliefs, run.graph, images=images, thresholds=_asked_thresholds(props))
     dropped = [f"Claim {r.claim.id} was dropped: {r.reasons}." for r in report.rejected]
-    run.trace.add("gate", repair=repairs, accepted=[c.id for c in report.accepted], rejected=dropped)
+    named = {r.claim.id: list(dict.fromkeys(v.rule for v in r.violations)) for r in report.rejected}
+    run.trace.add("gate", repair=repairs, accepted=[c.id for c in report.accepted], rejected=dropped, rules=named)
     view = planner_view(state, run, ledger)
     before = run.planner.usage
     try:

@@ -25,8 +25,9 @@ def run(args: argparse.Namespace) -> int:
         print_json({**report.model_dump(mode="json"), "same": report.same})
         return 0 if report.same else 1
     print(printable(report.answer.text))
-    for difference in report.differences:
-        print(f"{difference.field}: recorded {one_line(difference.recorded, 300)}")
-        print(f"{' ' * len(difference.field)}  replayed {one_line(difference.replayed, 300)}")
-    print("same answer" if report.same else f"{len(report.differences)} fields differ")
+    for change in report.changes:
+        print()
+        print("\n".join(f"{line[:7]}{one_line(line[7:], 600)}" for line in map(printable, change.lines)))
+    fields = ", ".join(d.field for d in report.differences)
+    print("same answer" if report.same else f"\n{len(report.differences)} fields differ: {fields}")
     return 0 if report.same else 1
