@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from secondread.agent.witnesses import Name
+from secondread.agent.witness_names import Name
 from secondread.schema.errors import UsageError
 from secondread.schema.record import Record
 

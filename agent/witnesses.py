@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from secondread.agent.witness_names import Name
 from secondread.schema.evidence import (
     Evidence,
     Findings,
@@ -19,17 +20,6 @@ from secondread.schema.evidence import (
 )
 from secondread.schema.record import Record
 from secondread.schema.units import Probability
-
-Name = Literal[
-    "detector_score",
-    "mask_uncertainty",
-    "augmentation_spread",
-    "ensemble_variance",
-    "sample_agreement",
-    "token_log_probability",
-    "retrieval_support",
-    "graph_support",
-]
 
 
 class Witness(Record):
