@@ -97,6 +97,7 @@ def write_manifest(
             "retries": job.retries,
             "overlays": job.overlays,
             "dicom": job.dicom,
+            "reports": job.reports,
         },
         "cases": scanned.cases,
         "files": scanned.files,

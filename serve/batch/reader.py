@@ -3,7 +3,7 @@
 import io
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from secondread.serve.batch.work import Job, Product, Work, questions_for
 if TYPE_CHECKING:
     from secondread.agent.agent import Agent
     from secondread.schema.answer import Answer
+
+Made = tuple[dict[str, bytes], list[str]]
 
 
 class Reader:
@@ -79,10 +81,11 @@ class Reader:
         files: dict[str, bytes] = {}
         notes: list[str] = []
         for key, answer in reading.answers.items():
-            if self.job.overlays:
-                files |= {f"{key}/{name}": data for name, data in _pictures(answer)}
-            if self.job.dicom:
-                made, said = self._dicom(answer)
+            for make in self._makers():
+                try:
+                    made, said = make(answer)
+                except Exception as error:  # a file that cannot be made must not cost the case its rows
+                    made, said = {}, [f"Files of a case could not be made: {type(error).__name__}."]
                 files |= {f"{key}/{name}": data for name, data in made.items()}
                 notes += [without_paths(note, work.case).replace(work.case.key, "An image") for note in said]
         rows = tuple(row_of(work.case, outcome, key) for key, outcome in reading.outcomes.items())
@@ -92,7 +95,21 @@ class Reader:
             shutil.rmtree(self._folder(work.case), ignore_errors=True)
         return product
 
-    def _dicom(self, answer: "Answer") -> tuple[dict[str, bytes], list[str]]:
+    def _makers(self) -> "list[Callable[[Answer], Made]]":
+        """What makes the files of an answer: each gives files by name, and what could not be made and why."""
+        job = self.job
+        wanted = ((job.overlays, _pictures), (job.reports, self._report), (job.dicom, self._dicom))
+        return [make for wants, make in wanted if wants]
+
+    def _report(self, answer: "Answer") -> "Made":
+        from secondread.serve.report.write import write_report
+
+        with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+            path = Path(folder) / "report.html"
+            write_report(self.agent, answer, path)
+            return {path.name: path.read_bytes()}, []
+
+    def _dicom(self, answer: "Answer") -> "Made":
         from secondread.serve.dicom_out import write_dicom
 
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
@@ -121,10 +138,12 @@ def _wants_prior(question: BatchQuestion, text: str | None) -> bool:
     return text is not None and parse(text, core_graph(), question.choices).needs_prior
 
 
-def _pictures(answer: "Answer") -> Iterator[tuple[str, bytes]]:
+def _pictures(answer: "Answer") -> "Made":
     from secondread.serve.export import overlays
 
+    made = {}
     for name, picture in overlays(answer):
         buffer = io.BytesIO()
         picture.save(buffer, format="PNG")
-        yield name, buffer.getvalue()
+        made[name] = buffer.getvalue()
+    return made, []

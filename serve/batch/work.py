@@ -47,6 +47,8 @@ class Job:
     retries: int = 1
     overlays: bool = False
     dicom: bool = False
+    reports: bool = False
+    """A page of every run with its steps, beside the page of the case."""
 
 
 def questions_for(case: Case, questions: Sequence[BatchQuestion]) -> list[BatchQuestion]:

@@ -30,6 +30,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("files")
     group.add_argument("--no-overlays", dest="overlays", action="store_false", help="write no pictures")
     group.add_argument("--dicom", action="store_true", help="write DICOM SEG, SR and secondary captures of each case")
+    group.add_argument("--reports", action="store_true", help="write a page of every run with its steps")
     group = parser.add_argument_group("running")
     group.add_argument("--timeout", type=seconds, metavar="S", help="seconds for one question")
     group.add_argument("--retries", type=tries, default=1, metavar="N", help="further tries after what may pass (1)")
@@ -92,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
         retries=args.retries,
         overlays=args.overlays,
         dicom=args.dicom,
+        reports=args.reports,
     )
     given = Given(tuple(args.sources), leave_out=out)
     how = Options(

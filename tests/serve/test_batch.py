@@ -253,3 +253,20 @@ def test_pictures_and_pages_lie_beside_the_rows_and_tables_agree_with_them(facto
     assert "Cohort summary" in (out / "cohort.html").read_text()
     batch(folder, "--resume", "--no-overlays")
     assert (out / "studies" / "case-000002" / "index.html").exists()
+
+
+def test_a_page_of_every_run_lies_beside_its_pictures(
+    factory: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECONDREAD_TRACE_DIR", "none")
+    batch(folder, "--reports")
+    case = folder.parent / "out" / "studies" / "case-000002"
+    assert "Is it bright?" in (case / "q1" / "report.html").read_text()
+    assert "q1/report.html" in (case / "index.html").read_text()
+
+
+def test_a_file_that_cannot_be_made_costs_no_row(factory: Any, folder: Path) -> None:
+    batch(folder, "--reports")  # the traces of the stand-in are none that a page can be made of
+    assert len(rows_of(folder)) == 12
+    manifest = json.loads((folder.parent / "out" / "manifest.json").read_text())
+    assert manifest["notes"] == ["Files of a case could not be made: ReplayError."]
