@@ -18,6 +18,7 @@ from secondread.tools.catalogue import Catalogue
 from secondread.tools.runtime.runtime import Runtime
 
 QUESTION = "Is the heart enlarged?"
+ASKED = "enlarged_cardiac_silhouette"
 STEPS = 5
 
 
@@ -56,7 +57,7 @@ def slow_region(request: Numbered, ctx: Context) -> Regions:
         version="1",
         summary="Counts the pixels of the mask.",
         kind="measurement",
-        establishes=("slow_measure",),
+        establishes=("slow_measure", ASKED),
         needs=("slow_region",),
         cache="none",
     ),
@@ -74,7 +75,9 @@ def slow_measure(request: Measured, ctx: Context) -> Measurements:
 
 
 @tool(
-    Card(name="slow_note", version="1", summary="A note.", kind="finding", establishes=("slow_note",), cache="none"),
+    Card(
+        name="slow_note", version="1", summary="A note.", kind="finding", establishes=("slow_note", ASKED), cache="none"
+    ),
     request=Numbered,
     result=Findings,
     summary=lambda r: "a note",
@@ -120,12 +123,15 @@ def agent(folder: Path, **settings: Any) -> Agent:
 
 
 class Quiet(Script):
-    """A fallback that never adds anything."""
+    """A fallback that asks for what the script notes anyway, and never adds anything."""
 
     name = "quiet"
 
     async def propose(self, view: PlannerView) -> list[Move]:
-        return []
+        if view.step >= STEPS:
+            return []
+        args: dict[str, Any] = {"image": view.images[0].ref.id, "number": view.step}
+        return [Move(action="call", tool="slow_note", args=args)]
 
 
 if __name__ == "__main__":
