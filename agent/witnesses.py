@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from secondread.agent.witness_names import Name
+from secondread.agent.witness_names import Name as Name
 from secondread.schema.evidence import (
     Evidence,
     Findings,

@@ -65,7 +65,7 @@ class Knowledge:
         start: Term,
         end: Term,
         max_hops: Annotated[int, Field(ge=1, le=6, description="Longest chain, in edges.")] = 4,
-        limit: Annotated[int, Field(ge=1, le=50, description="Most chains.")] = 5,
+        limit: Annotated[int, Field(ge=1, le=25, description="Most chains.")] = 5,
     ) -> PathsShown:
         """How two concepts of the knowledge graph are connected: chains of edges with their sources."""
         return await asyncio.to_thread(_paths, start, end, max_hops, limit)

@@ -2,7 +2,6 @@ import base64
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +12,7 @@ from mcp_types import ImageContent, ResourceLink
 
 from secondread.schema.errors import InputError, UsageError
 from secondread.serve.mcp.images import INLINE_LIMIT, AllowedImages
-from secondread.serve.mcp.server import Served
-from tests.serve.conftest import Factory, draw
-
-Talk = Callable[[Any], Coroutine[Any, Any, None]]
-
-
-@pytest.fixture
-def talk(factory: Factory, film: Path) -> Callable[[Talk], None]:
-    """Runs a conversation with a server that may read the folder of `film`."""
-    from secondread.agent.config import Settings
-
-    def start(conversation: Talk) -> None:
-        agent = factory(Settings.load())
-
-        async def whole() -> None:
-            served = Served(lambda: agent, lambda: agent.runtime.catalogue, AllowedImages([film.parent]))
-            async with Client(served.server) as client:
-                await conversation(client)
-
-        try:
-            anyio.run(whole)
-        finally:
-            agent.close()
-
-    return start
+from tests.serve.conftest import draw
 
 
 def test_ask_gives_a_structured_answer_with_pictures_and_progress(talk: Any, film: Path) -> None:
