@@ -6,6 +6,7 @@ from secondread.agent.judging.film import judge_guard, judge_quality
 from secondread.agent.judging.heart_size import ENLARGED, judge_heart_size
 from secondread.agent.judging.judgement import Judgement, failure_of, last_on
 from secondread.agent.judging.numbers import judge_comparison, judge_value
+from secondread.agent.judging.together import together
 from secondread.agent.planners.actions import found_by
 from secondread.agent.planners.base import Belief, Proposition
 from secondread.agent.run import Run
@@ -65,10 +66,10 @@ def _presence(prop: Proposition, image: str, ledger: dict[str, Evidence], run: R
     quality = judge_quality(prop, image, ledger, run)
     if quality is not None:
         return quality
-    for name in sorted(establishing):
-        item = last_on(ledger, name, (image,))
-        if item is not None and isinstance(item.result, Findings):
-            return _from_findings(prop, item, run)
+    heard_on = [last_on(ledger, name, (image,)) for name in sorted(establishing)]
+    made = [_from_findings(prop, e, run) for e in heard_on if e is not None and isinstance(e.result, Findings)]
+    if made:
+        return together(made, ledger, run.cutoff)
     return _unheard(prop, image, sorted(establishing), ledger, run) or _out_of_reach(prop, ledger, run)
 
 

@@ -17,7 +17,7 @@ from secondread.agent.wording import name_of
 from secondread.schema.evidence import Evidence
 
 
-def revisions(before: dict[str, Judgement], after: dict[str, Judgement]) -> list[str]:
+def revisions(before: dict[str, Judgement], after: dict[str, Judgement], ledger: dict[str, Evidence]) -> list[str]:
     """What changed since the last round, in words."""
     told: list[str] = []
     for key, new in after.items():
@@ -29,6 +29,9 @@ def revisions(before: dict[str, Judgement], after: dict[str, Judgement]) -> list
         ):
             continue
         why = new.caveats[0] if new.caveats else "new evidence"
+        fresh = [e for e in new.evidence if e not in old.evidence]
+        if fresh:
+            why += f" ({', '.join(f'{e} {ledger[e].tool}' for e in fresh if e in ledger)})"
         told.append(f"{key} ({new.concept}): {old.outcome} -> {new.outcome}, because {why}")
     return told
 
@@ -80,7 +83,9 @@ async def rethink(state: LoopState, runtime: Runtime[Run]) -> dict[str, Any]:
     props = [Proposition.model_validate(p) for p in state["propositions"]]
     before = judgements(state)
     judged = judged_together(props, state, ledger, run)
-    told = revisions(before, judged)
+    if not run.rethink:  # the first verdict stands
+        judged |= {k: old for k, old in before.items() if old.outcome in ("yes", "no")}
+    told = revisions(before, judged, ledger)
     critiques: list[Critique] = []
     looked = list(state.get("looked", []))
     if run.rethink:

@@ -210,7 +210,7 @@ def test_the_planner_is_told_and_a_second_look_can_settle_it() -> None:
     calls: Counter[str] = Counter()
     finder = detector("heart_finder", {"pneumothorax": 0.9}, calls)
     guard = detector("guard", {"frontal_chest_radiograph": 0.05}, calls)
-    zguard = detector("a_better_guard", {"frontal_chest_radiograph": 0.98}, calls)
+    zguard = detector("a_better_guard", {"frontal_chest_radiograph": 0.995}, calls)
     question = "Is there a pneumothorax? Is this a frontal chest film?"
     image = picture()
     with agent_with(finder, guard, zguard) as agent:
