@@ -21,7 +21,7 @@ SPARE_STEPS = 2
 
 
 def steered(calls: Sequence[Move], wanted: Sequence[Move], left: int) -> list[Move]:
-    """A planner's calls with the arguments that may stand.
+    """A planner's calls with the arguments that may stand. Further calls of a tool on an image keep their own.
 
     Args:
         calls: What the planner wants.
@@ -30,9 +30,10 @@ def steered(calls: Sequence[Move], wanted: Sequence[Move], left: int) -> list[Mo
             calls may use half of that at most.
     """
     own = {_slot(m): m for m in reversed(wanted)}
+    left_over = dict(own)
     kept: list[Move] = []
     for move in calls:
-        same = own.get(_slot(move))
+        same = left_over.pop(_slot(move), None)
         if same is not None:
             move = move.model_copy(update={"args": same.args, "serves": same.serves})
         elif move.tool in PROGRAMS_OWN:
