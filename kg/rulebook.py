@@ -171,3 +171,12 @@ def _rule(where: str, entry: Any, sources: dict[str, str]) -> Rule:
 def shipped_rules() -> tuple[Rule, ...]:
     """The rules that ship with the package, read once per process."""
     return read_rules(rule_files())
+
+
+def rule_table(rules: Iterable[Rule]) -> str:
+    """Rules as a Markdown table, in the order of their stages."""
+    order = {stage: number for number, stage in enumerate(("quality", "feature", "inference", "diagnosis"))}
+    rows = ["| stage | rule | kind | says | source |", "|---|---|---|---|---|"]
+    for rule in sorted(rules, key=lambda r: order[r.stage]):
+        rows.append(f"| {rule.stage} | `{rule.id}` | {rule.kind} | {rule.text} | {rule.source} |")
+    return "\n".join(rows)

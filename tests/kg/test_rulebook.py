@@ -1,12 +1,13 @@
 """The file of clinical rules: read, checked, and refused with its place when it is damaged."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from secondread.kg.graph import core_graph
 from secondread.kg.lint import lint
-from secondread.kg.rulebook import read_rules, rule_files, shipped_rules
+from secondread.kg.rulebook import read_rules, rule_files, rule_table, shipped_rules
 from secondread.schema.errors import InputError
 
 HEAD = "sources: {def: a book}\nrules:\n"
@@ -57,3 +58,8 @@ def test_a_damaged_file_is_refused_with_its_place(text: str, said: str) -> None:
     with pytest.raises(InputError, match=re.escape(said)) as caught:
         read_rules([("r.yaml", text)])
     assert caught.value.message.startswith("r.yaml")
+
+
+def test_the_page_lists_the_rules_as_they_are() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "clinical_rules.md"
+    assert rule_table(shipped_rules()) in page.read_text(encoding="utf-8")
