@@ -95,6 +95,13 @@ def run(args: argparse.Namespace) -> int:
         dicom=args.dicom,
         reports=args.reports,
     )
+    if job.settings.offline:
+        from urllib.parse import urlsplit
+
+        from secondread.agent.destination import is_loopback
+
+        if any("://" in s and not is_loopback(urlsplit(s).hostname or "") for s in args.sources):
+            raise UsageError("Offline: the DICOMweb service is not on this machine.")
     given = Given(tuple(args.sources), leave_out=out)
     how = Options(
         resume=args.resume or args.retry_failed,

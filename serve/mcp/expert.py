@@ -96,8 +96,14 @@ def links(run: str, evidence: Sequence[Evidence]) -> list[ContentBlock]:
     ]
 
 
-async def run_tool(runtime: "Runtime", name: str, args: dict[str, Any]) -> list[Evidence]:
+async def run_tool(runtime: "Runtime", name: str, args: dict[str, Any], *, offline: bool = False) -> list[Evidence]:
     """Run one tool and what it needs; all the evidence, that of the tool asked for last.
+
+    Args:
+        runtime: Runs it.
+        name: Of the tool.
+        args: Of its request.
+        offline: Refuse every connection while it runs.
 
     Raises:
         UsageError: An argument is wrong.
@@ -106,8 +112,13 @@ async def run_tool(runtime: "Runtime", name: str, args: dict[str, Any]) -> list[
     import asyncio
 
     from secondread.tools.runtime.calls import Call as Wanted
+    from secondread.tools.runtime.offline import guarded
 
-    done = await asyncio.wrap_future(runtime.submit(runtime.run([Wanted(tool=name, args=args)])))
+    async def work() -> dict[str, Evidence]:
+        with guarded("none" if offline else "open"):
+            return await runtime.run([Wanted(tool=name, args=args)])
+
+    done = await asyncio.wrap_future(runtime.submit(work()))
     return list(done.values())
 
 
@@ -125,7 +136,7 @@ async def run_expert(desk: Desk, name: str, given: dict[str, Any], client: str) 
         if args.get("image") is not None:
             card = runtime.catalogue.get(name).card
             args["image"] = await desk.entered(client, args["image"], films=card.dimension != 3)
-        evidence = await run_tool(runtime, name, args)
+        evidence = await run_tool(runtime, name, args, offline=agent.settings.offline)
     except SecondReadError as error:
         raise refusal(error) from None
     found = evidence[-1]

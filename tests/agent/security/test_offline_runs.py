@@ -260,3 +260,29 @@ def test_with_a_server_on_this_machine_its_address_is_reached_and_others_are_not
     assert listener.came > 0
     assert refused
     assert all(refused)
+
+
+def test_a_single_tool_that_a_client_calls_reaches_nothing(plain_runtime: Runtime, listener: Listener) -> None:
+    import asyncio
+
+    from secondread.serve.mcp.expert import run_tool
+
+    agent_of(None, plain_runtime, tool=replaced(connects(listener.address)))
+    args = {"concepts": ["enlarged_cardiac_silhouette"], "topic": "causes"}
+    [found] = asyncio.run(run_tool(plain_runtime, NAME, args, offline=True))
+    assert isinstance(found.result, ToolFailure)
+    assert found.result.code == "offline"
+    assert listener.came == 0
+    [online] = asyncio.run(run_tool(plain_runtime, NAME, args))
+    assert online.kind == "graph_path"
+    assert listener.came == 1
+
+
+def test_a_batch_from_a_service_on_another_machine_is_refused(tmp_path: Any, capsys: Any) -> None:
+    from secondread.serve.cli.main import main
+
+    (tmp_path / "q.yaml").write_text("- Is the heart enlarged?\n")
+    words = ["--questions", str(tmp_path / "q.yaml"), "--out", str(tmp_path / "out"), "--offline"]
+    assert main(["batch", "https://pacs.secondread.invalid/dicom-web", *words]) == 2
+    assert "Offline" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
