@@ -176,7 +176,6 @@ def shipped_rules() -> tuple[Rule, ...]:
 def rule_table(rules: Iterable[Rule]) -> str:
     """Rules as a Markdown table, in the order of their stages."""
     order = {stage: number for number, stage in enumerate(("quality", "feature", "inference", "diagnosis"))}
-    rows = ["| stage | rule | kind | says | source |", "|---|---|---|---|---|"]
-    for rule in sorted(rules, key=lambda r: order[r.stage]):
-        rows.append(f"| {rule.stage} | `{rule.id}` | {rule.kind} | {rule.text} | {rule.source} |")
-    return "\n".join(rows)
+    head = ["| stage | rule | kind | says | source |", "|---|---|---|---|---|"]
+    ranked = sorted(rules, key=lambda r: order[r.stage])
+    return "\n".join([*head, *(f"| {r.stage} | `{r.id}` | {r.kind} | {r.text} | {r.source} |" for r in ranked)])
