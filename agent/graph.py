@@ -40,30 +40,30 @@ def counted(node: Node) -> Node:
     return step
 
 
-def after_intake(state: LoopState) -> Literal["stop", "think"]:
+async def after_intake(state: LoopState) -> Literal["stop", "think"]:
     """Straight to the abstention when intake found a reason."""
     return "stop" if state.get("stop") else "think"
 
 
-def after_think(state: LoopState) -> Literal["approve", "act", "rethink"]:
+async def after_think(state: LoopState) -> Literal["approve", "act", "rethink"]:
     """Calls go to act; without any, a last rethink settles the propositions."""
     if not state.get("moves"):
         return "rethink"
     return "approve" if state.get("waits") else "act"
 
 
-def after_rethink(state: LoopState) -> Literal["think", "answer"]:
+async def after_rethink(state: LoopState) -> Literal["think", "answer"]:
     """Answer once the planner was ready and rethink asks for no closer look; other critiques only inform."""
     wants_look = any(c["kind"] == "closer_look" for c in state.get("critiques", []))
     return "answer" if state.get("decided") and (not wants_look or state.get("exhausted")) else "think"
 
 
-def after_answer(state: LoopState) -> Literal["think", "verify"]:
+async def after_answer(state: LoopState) -> Literal["think", "verify"]:
     """Back to thinking, once, when the draft breaks a clinical rule."""
     return "verify" if state.get("draft") else "think"
 
 
-def after_verify(state: LoopState) -> Literal["answer", "__end__"]:
+async def after_verify(state: LoopState) -> Literal["answer", "__end__"]:
     """Back to the wording while repairs are left."""
     return "__end__" if state.get("verified", {}).get("done") else "answer"
 
@@ -83,6 +83,7 @@ def loop() -> Any:
         ("stop", stop),
     ):
         graph.add_node(name, counted(node))
+    # the routers are coroutines: langgraph hands each plain function to a thread, which costs more than it decides
     graph.add_edge(START, "intake")
     graph.add_conditional_edges("intake", after_intake, ["stop", "think"])
     graph.add_conditional_edges("think", after_think, ["approve", "act", "rethink"])

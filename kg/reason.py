@@ -145,9 +145,9 @@ def excluded(graph: Graph, said: Mapping[str, str]) -> list[Edge]:
     everything = {**implied(graph, said), **said}
     present = {concept for concept, polarity in everything.items() if polarity == "present"}
     broken: list[Edge] = []
-    for edge in graph.edges:
-        if edge.subject not in present:
-            continue
+    for edge in (
+        e for concept in everything if concept in present and graph.has(concept) for e in graph.neighbors(concept)
+    ):
         if edge.relation == "excludes" and edge.qualifiers.get("strength") not in SOFT_EXCLUSIONS:
             if edge.object in present:
                 broken.append(edge)

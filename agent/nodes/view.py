@@ -35,6 +35,7 @@ def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence], *, hol
     )
     critiques = tuple(Critique.model_validate(c) for c in state.get("critiques", []))
     cards = Offer(run, state["images"], asked, judged, ledger, critiques, hold=hold).cards()
+    offered = {c.name for c in cards}
     question = state["question"]
     return PlannerView(
         question=question["text"],
@@ -44,7 +45,7 @@ def planner_view(state: LoopState, run: Run, ledger: dict[str, Evidence], *, hol
         propositions=propositions,
         images=tuple(run.infos[i] for i in state["images"]),
         cards=cards,
-        withheld=tuple(n for n in run.executor.catalogue.names() if all(n != c.name for c in cards)),
+        withheld=tuple(n for n in run.executor.catalogue.names() if n not in offered),
         ledger=tuple(ledger.values()),
         beliefs={k: j.belief for k, j in judged.items()},
         budget=run.meter.snapshot(),

@@ -221,6 +221,9 @@ def local_chat_model(folder: Path, *, device: str = "auto", **fields: Any) -> Lo
     import torch
 
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    most = getattr(model.generation_config, "max_new_tokens", None)
+    if isinstance(most, int):
+        fields.setdefault("max_new_tokens", most)
     limit = getattr(model.config, "max_position_embeddings", None)
     if isinstance(limit, int) and "max_prompt_tokens" not in fields:
         new = int(fields.get("max_new_tokens", LocalChatModel.model_fields["max_new_tokens"].default))

@@ -16,6 +16,8 @@ MAX_LINES = 40
 """Latest evidence items that have a line of their own."""
 LINE = 80
 """Characters of what such a line says of its result."""
+LISTED = 2
+"""Latest derived images that the description of each tool lists."""
 MAX_VIEW = 22_000
 """Characters of the whole message: some 5,500 tokens of English."""
 _BLOCK = 2_000
@@ -51,7 +53,9 @@ def tool_spec(card: Card, view: PlannerView, schema: Schema) -> Schema:
     if card.image == "none":
         properties.pop("image", None)
     else:
-        properties["image"] = {"type": "string", "enum": list(images_of(view)), "description": "image id"}
+        asked, known = len(view.images), images_of(view)
+        listed = [*known[:asked], *known[asked:][-LISTED:]]  # earlier crops may still be named
+        properties["image"] = {"type": "string", "enum": listed, "description": "image id"}
     parameters: Schema = {**schema, "properties": properties}
     if card.image == "required":
         parameters["required"] = ["image"]

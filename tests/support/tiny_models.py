@@ -5,6 +5,7 @@ the script to the next one. All else about it is real: files, loading, template,
 """
 
 from collections.abc import Sequence
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def tiny_model(
     *,
     template: str = CHATML,
     positions: int = 32_768,
+    most: int = 48,
 ) -> Path:
     """Write a model into a folder.
 
@@ -40,6 +42,7 @@ def tiny_model(
         script: Pieces of what it always says, each with whether it is a special token; empty: random weights.
         template: Its chat template.
         positions: Longest text in tokens.
+        most: Tokens of a reply.
 
     Returns:
         The folder.
@@ -59,6 +62,7 @@ def tiny_model(
     if script:
         _scripted(model, [tokenizer.encode("\n")[-1], *(tokenizer.convert_tokens_to_ids(p) for p, _ in script)], config)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.max_new_tokens = most
     model.save_pretrained(folder, safe_serialization=True)
     return folder
 
@@ -71,12 +75,11 @@ def _tokenizer(template: str, script: Sequence[tuple[str, bool]]) -> Any:
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=[START, END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        vocab_size=2000, special_tokens=[START, END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )  # fmt: skip
-    raw.train_from_iterator(
-        ["the heart is enlarged; call the tool with the image and give the answer", template], trainer
-    )
+    prompts = [p for p in files("secondread.prompts").joinpath("planner").iterdir() if p.name.endswith(".md")]
+    raw.train_from_iterator([template, *(p.read_text(encoding="utf-8") for p in prompts)], trainer)
     raw.add_tokens(
         [AddedToken(p, special=False, normalized=False) for p, special in script if not special and p != END]
     )
