@@ -85,11 +85,16 @@ def root(props: Sequence[Proposition], judged: Mapping[str, Judgement]) -> Propo
 DETAILS = {"location": "place", "comparison": "comparison of the"}
 
 
-def not_applicable(prop: Proposition, judged: Judgement, name: str) -> str:
-    """That nothing can be said of a detail of what is not there, with the evidence for its absence."""
+def detailed(prop: Proposition, name: str) -> str:
+    """What a part of a question asks of something: its place, its size, its side."""
     side = f"{prop.laterality} " if prop.laterality else ""
     what = DETAILS.get(prop.kind, "size" if prop.kind == "value" else "")
-    told = f"{what} of {side}{name}" if what else f"{side}{name}"
+    return f"{what} of {side}{name}" if what else f"{side}{name}"
+
+
+def not_applicable(prop: Proposition, judged: Judgement, name: str) -> str:
+    """That nothing can be said of a detail of what is not there, with the evidence for its absence."""
+    told = detailed(prop, name)
     tags = " ".join(f"[{e}]" for e in judged.evidence)
     return f"Not applicable: {told}; {'; '.join(judged.reasons)} {tags}".rstrip() + "."
 
@@ -132,7 +137,7 @@ def compose(
             why = "; ".join(one.reasons) or (
                 "the run ended before it was measured" if exhausted else "nothing was found"
             )
-            reasons.append(f"{name}: {why}")
+            reasons.append(f"{detailed(prop, name) if one.closed_by else name}: {why}")
             if one.missing:
                 tail.append(one.missing)
         if one.measurement is not None and one.measurement.value is not None and value is None:
