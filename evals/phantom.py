@@ -183,8 +183,9 @@ def drawn_masks(seed: int, *, size: int = 128, model: Model | None = None) -> di
     flat = fitted.fields.reshape(len(fitted.fields), -1)
     while True:
         shapes = np.stack([draw_coefficients(fitted, rng)[0] for _ in range(_TRIED)])
-        for shape, field in zip(shapes, (shapes @ flat).reshape(_TRIED, *fitted.fields.shape[1:]), strict=True):
-            found = None if _folded(field) else _shaped(fitted, shape, None, size)
+        fields = (shapes @ flat).reshape(_TRIED, *fitted.fields.shape[1:])
+        for number in np.flatnonzero(_least_area(fields) >= SMALLEST_AREA):
+            found = _shaped(fitted, shapes[number], None, size)
             if found is not None:
                 return found[2]
 
@@ -223,11 +224,16 @@ def _shaped(
 
 def _folded(field: NDArray[Any]) -> bool:
     """Whether a field shrinks some place to less than `SMALLEST_AREA` of its area, or turns it over."""
-    steps = field.shape[-1] - 1
-    x_down, x_across = np.gradient(field[0] * steps)
-    y_down, y_across = np.gradient(field[1] * steps)
+    return bool(_least_area(field[None])[0] < SMALLEST_AREA)
+
+
+def _least_area(fields: NDArray[Any]) -> NDArray[Any]:
+    """Smallest area that each field leaves of a unit of area, shape (n,); fields (n, 2, g, g)."""
+    steps = fields.shape[-1] - 1
+    x_down, x_across = np.gradient(fields[:, 0] * steps, axis=(1, 2))
+    y_down, y_across = np.gradient(fields[:, 1] * steps, axis=(1, 2))
     area = (1 + x_across) * (1 + y_down) - x_down * y_across
-    return bool(area.min() < SMALLEST_AREA)
+    return np.asarray(area.min(axis=(1, 2)))
 
 
 def source_points(model: Model, shape: NDArray[np.float64], size: int) -> NDArray[np.float32]:

@@ -158,6 +158,28 @@ def lines(found: dict[str, Any]) -> list[str]:
     return out
 
 
+def scored_lines(outcome: Outcome) -> str:
+    """One JSON line per answer, floors left out: what `secondread calibrate fit` takes as scores with truth."""
+    made = []
+    for name, rows in outcome.rows.items():
+        for row in rows if name not in FLOORS else ():
+            said = row.prediction
+            extra = said.meta.get("witnesses")
+            made.append(
+                {
+                    "subject": name,
+                    "item": row.item.id,
+                    "group": row.item.group,
+                    "kind": row.item.kind,
+                    "answered": said.answered,
+                    "label": row.score >= 1.0,
+                    "score": said.confidence if said.answered else None,
+                    **(extra if isinstance(extra, dict) else {}),
+                }
+            )
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in made)
+
+
 def write(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
     partial = path.with_name(path.name + ".partial")

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from secondread.evals.bench.score import overlap, relative_accuracy, token_f1
 from secondread.evals.metrics import brier, ece, ece_when_perfect
 
 ADAPTIVE_BINS = 10
+AGE_BANDS = (0, 18, 40, 65, 80)
+"""Lower ends of the age bands, years."""
 SMALLEST_STRATUM = 5
 """Items below which a stratum is not printed."""
 
@@ -213,11 +216,12 @@ def _boxes(rows: Sequence[Scored]) -> list[Figure]:
 def strata(rows: Sequence[Scored]) -> dict[str, list[dict[str, Any]]]:
     """Accuracy and answered share by every stratum that is known, with at least `SMALLEST_STRATUM` items."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for name in sorted({k for r in rows for k, v in r.item.strata.items() if v}):
+    known = [(row, strata_of(row)) for row in rows]
+    for name in sorted({k for _, held in known for k, v in held.items() if v}):
         parts: dict[str, list[Scored]] = defaultdict(list)
-        for row in rows:
-            if row.item.strata.get(name):
-                parts[row.item.strata[name]].append(row)
+        for row, held in known:
+            if held.get(name):
+                parts[held[name]].append(row)
         if not 1 < len(parts) <= 60:
             continue
         table = []
@@ -230,6 +234,23 @@ def strata(rows: Sequence[Scored]) -> dict[str, list[dict[str, Any]]]:
         if len(table) > 1:
             found[name] = table
     return found
+
+
+def strata_of(row: Scored) -> dict[str, str]:
+    """Strata of an item, its age as a band."""
+    held = dict(row.item.strata)
+    text = held.pop("age", "")
+    years = row.item.age
+    if years is None and text:
+        try:
+            years = float(text)
+        except ValueError:
+            held["age"] = text
+    if years is not None:
+        held["age band"] = next(
+            (f"{a} to {b - 1}" for a, b in pairwise(AGE_BANDS) if a <= years < b), f"{AGE_BANDS[-1]}+"
+        )
+    return held
 
 
 def confusion(rows: Sequence[Scored]) -> dict[str, Any] | None:

@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "n": len(cases),
         **figures.summary(asks),
     }
-    write(out / "result.json", json.dumps(told, indent=1) + "\n")
+    write(out / "robustness.json", json.dumps(told, indent=1) + "\n")
     print("\n".join(figures.lines(args.expert, one.asks, told)))
     return 0
 

@@ -7,7 +7,6 @@ shows only in the spread over looks and, noisily, in the uncertainty: what the e
 error model is fitted and its interval scaled on four fifths of the films, and covers the fifth that is left.
 """
 
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,8 @@ Floats = NDArray[np.float64]
 FILMS = 5000
 SIZE = 160
 FOLDS = 5
+PART = 250
+"""Films kept in one file."""
 LOOKS = 8
 READER_SEED = 1
 BORDER_SD = 0.006
@@ -38,26 +39,27 @@ def borders(seed: int) -> tuple[float, float, float, float]:
     return float(heart[0]), float(heart[-1] + 1), float(lungs[0]), float(lungs[-1] + 1)
 
 
-def many_borders(films: int, jobs: int = 1) -> Floats:
-    """`borders` of seeds 0, 1, .., shape (films, 4)."""
-    if jobs == 1:
-        return np.array([borders(seed) for seed in range(films)])
-    with ProcessPoolExecutor(max_workers=jobs) as pool:
-        return np.array(list(pool.map(borders, range(films), chunksize=50)))
+def many_borders(first: int, last: int) -> Floats:
+    """`borders` of the seeds from `first` to before `last`, shape (n, 4)."""
+    return np.array([borders(seed) for seed in range(first, last)])
 
 
-def kept_borders(folder: Path | None, films: int, jobs: int = 1) -> Floats:
-    """`many_borders`, kept in a folder for the next run."""
-    path = folder / f"generated_borders_{SIZE}_{films}.npy" if folder is not None else None
-    if path is not None and path.is_file():
-        return np.asarray(np.load(path, allow_pickle=False), float)
-    made = many_borders(films, jobs)
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npy")
-        np.save(part, made)
-        part.replace(path)
-    return made
+def kept_borders(folder: Path | None, films: int) -> Floats:
+    """`borders` of seeds 0, 1, .., shape (films, 4); kept in a folder in parts, so that a run can be taken up again."""
+    parts = []
+    for first in range(0, films, PART):
+        last = min(first + PART, films)
+        path = folder / f"generated_borders_{SIZE}_{first}_{last}.npy" if folder is not None else None
+        if path is not None and path.is_file():
+            parts.append(np.asarray(np.load(path, allow_pickle=False), float))
+            continue
+        parts.append(many_borders(first, last))
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_suffix(".part.npy")
+            np.save(fresh, parts[-1])
+            fresh.replace(path)
+    return np.concatenate(parts)
 
 
 def read(drawn: Floats, seed: int = READER_SEED) -> tuple[Floats, Floats, Floats, Floats]:

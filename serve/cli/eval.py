@@ -87,7 +87,7 @@ def _cards(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     from secondread.evals.bench.catalogue import reader
     from secondread.evals.bench.html import page
-    from secondread.evals.bench.report import document, dump, lines, write
+    from secondread.evals.bench.report import document, dump, lines, scored_lines, write
     from secondread.evals.bench.run import run as evaluate
     from secondread.evals.bench.subjects import subject_from
 
@@ -126,6 +126,7 @@ def _run(args: argparse.Namespace) -> int:
     found = document(outcome, one)
     write(out / "result.json", dump(found))
     write(out / "report.html", page(found, images))
+    write(out / "scored.jsonl", scored_lines(outcome))
     if args.json:
         print_json(found)
     else:
