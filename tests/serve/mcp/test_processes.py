@@ -136,9 +136,15 @@ def token() -> str | None:
 
 
 @pytest.fixture
-def http_server(own: dict[str, str], token: str | None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def drain() -> int:
+    """Seconds that work has to end after the signal."""
+    return 300
+
+
+@pytest.fixture
+def http_server(own: dict[str, str], token: str | None, drain: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(
-        [*COMMAND, "--http", "--port", "0"],
+        [*COMMAND, "--http", "--port", "0", "--drain-seconds", str(drain)],
         env={**own, "SECONDREAD_MCP_TOKEN": token or ""},
         stderr=subprocess.PIPE,
         text=True,
@@ -195,6 +201,32 @@ def test_a_signal_lets_the_run_end_and_then_the_server(
     assert process.wait(60) == 0
     with Agent(settings=Settings(trace_dir=tmp_path / "traces", cache_dir=None)) as agent:
         assert not agent.unfinished()
+
+
+@pytest.mark.parametrize("drain", [1])
+def test_work_that_does_not_end_in_time_is_checkpointed(
+    http_server: tuple[subprocess.Popen[str], str], tmp_path: Path
+) -> None:
+    process, url = http_server
+
+    async def conversation() -> None:
+        async with (
+            httpx2.AsyncClient(headers={"authorization": f"Bearer {'t' * 32}"}, timeout=300, verify=False) as http,
+            Client(streamable_http_client(url, http_client=http)) as client,
+        ):
+            asked = {"question": QUESTION, "image": "chest.dcm"}
+            state = (await client.call_tool("ask_start", asked)).structured_content
+            while not any("film_quality" in step for step in state["steps"]):
+                given = {"job": state["job"], "since": 0, "wait": 1}
+                state = (await client.call_tool("ask_poll", given)).structured_content
+            assert state["state"] == "working"
+            process.send_signal(signal.SIGTERM)
+
+    anyio.run(conversation)
+    assert process.wait(60) == 0
+    with Agent(settings=Settings(trace_dir=tmp_path / "traces", cache_dir=None)) as agent:
+        [run] = agent.unfinished()
+        assert agent.resume(run).verdict == "no"
 
 
 def inspector(*words: str, env: dict[str, str], folder: Path) -> Any:
