@@ -4,6 +4,9 @@ import argparse
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from secondread.serve.cli import options as shared
@@ -115,16 +118,15 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run or out is None:
         return _told(args, dry_run(given, job, how))
     progress = Progress()
-    before = signal.signal(signal.SIGTERM, lambda number, frame: os.kill(os.getpid(), signal.SIGINT))
     try:
-        tally = run_batch(given, job, out, how, progress=progress.show)
+        with _ended_in_order():
+            tally = run_batch(given, job, out, how, progress=progress.show)
     except KeyboardInterrupt:
         progress.clear()
         print("secondread: rows that were recorded are whole; go on with --resume", file=sys.stderr)
         raise
     finally:
         progress.clear()
-        signal.signal(signal.SIGTERM, before)
     if args.json:
         print(tally.model_dump_json(indent=2))
     else:
@@ -136,6 +138,19 @@ def run(args: argparse.Namespace) -> int:
     if tally.failed:
         print(f"secondread: failed cases are listed in {out / 'dead_letters.jsonl'}", file=sys.stderr)
     return tally.exit_code
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM, as schedulers send it, ends the run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _ray(args: argparse.Namespace) -> dict[str, Any]:

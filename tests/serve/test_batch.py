@@ -134,12 +134,13 @@ def test_a_defect_on_one_case_costs_only_its_rows(factory: Any, folder: Path) ->
     assert len(rows_of(folder)) == 12
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_the_rows_that_are_there(
-    factory: Any, folder: Path, capsys: pytest.CaptureFixture[str]
+    number: int, factory: Any, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def after_five(image: Any, question: str) -> None:
         if len(factory.last.asked) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             time.sleep(0.1)
 
     factory.prepare = lambda agent: setattr(agent, "before_answer", after_five)
