@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, TextIO, cast
 
 import anyio
 import anyio.to_thread
@@ -53,6 +53,28 @@ class BoundedLines:
                 return TOO_LONG
 
 
+class Written:
+    """The other direction: a message is written and flushed in one turn of a worker thread.
+
+    Args:
+        stream: Takes text.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    async def write(self, text: str) -> None:
+        """Write and flush; blocks only the thread when the client does not read."""
+        await anyio.to_thread.run_sync(self._put, text)
+
+    async def flush(self) -> None:
+        """Done by `write`."""
+
+    def _put(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
 def serve_stdio(served: Served) -> None:
     """Serve until the client closes stdin, or a signal ends the process; started questions get the time to end.
 
@@ -73,13 +95,14 @@ def _moved(fd: int, instead: int) -> int:
     return private
 
 
-async def _serve(served: Served, wire_in: BinaryIO, wire_out: Any) -> None:
+async def _serve(served: Served, wire_in: BinaryIO, wire_out: TextIO) -> None:
     stdin = cast("anyio.AsyncFile[str]", BoundedLines(wire_in))
+    stdout = cast("anyio.AsyncFile[str]", Written(wire_out))
     lowlevel = served.server._lowlevel_server
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(_until_signal, group.cancel_scope)
-            async with stdio_server(stdin, anyio.wrap_file(wire_out)) as (read, write):
+            async with stdio_server(stdin, stdout) as (read, write):
                 await lowlevel.run(read, write, lowlevel.create_initialization_options())
             group.cancel_scope.cancel()
     except BaseExceptionGroup as failed:  # the client went while something was written to it
