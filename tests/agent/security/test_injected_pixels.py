@@ -69,10 +69,13 @@ def test_text_burned_into_the_pixels_does_not_steer_a_model_that_sees_them(
     want: str, runtimes: Callable[[Scene], Runtime], tmp_path: Path
 ) -> None:
     pytest.importorskip("rapidocr", reason="without the extra `ocr` nothing here can read pixels")
+    from secondread.imaging.identity.burned_in import find_text
+
+    find_text(with_text(BURNED[want]))  # loads the reader: a model that is slow to see would be given up
     clean = run(Scene(with_text(())), runtimes(Scene(None)), tmp_path / "clean")
     model = Obedient(eyes=read_picture)
     scene = Scene(with_text(BURNED[want]))
-    settings = Settings(trace_dir=None, cache_dir=None, send_pixels=True)
+    settings = Settings(trace_dir=None, cache_dir=None, send_pixels=True, planner_timeout_s=240)
     answer = Agent(model, runtime=runtimes(scene), settings=settings).ask(scene.image, QUESTION, **ADULT)
     assert model.obeyed
     assert facts(answer) == facts(clean.answer)
