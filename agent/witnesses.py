@@ -71,7 +71,7 @@ WITNESSES: Mapping[str, Witness] = {
         Witness(
             name="sample_agreement",
             says="share of k replies of a model, asked again with sampling, that give its most frequent answer",
-            source="`evals.bench` chat subjects with k > 1",
+            source="chat subjects of the evaluator, `--option samples=K`",
             enters="support",
             off="it is not recorded",
         ),

@@ -203,6 +203,8 @@ class ChatSubject:
     name: str
     about: dict[str, Any] = field(default_factory=dict)
     pictures: bool = True
+    samples: int = 1
+    """Replies asked for; with more than one the most frequent answer counts. Sampling is the model's own."""
 
     def ask(self, item: Item, images: Sequence[Path]) -> Prediction:
         """One message with pictures, question and options; the reply is parsed, what cannot be read is counted."""
@@ -213,22 +215,37 @@ class ChatSubject:
         blocks: list[Any] = [create_image_block(base64=picture(p), mime_type="image/png") for p in shown]
         blocks.append(create_text_block(prompt(item)))
         started = time.monotonic()
-        reply = self.model.invoke([HumanMessage(content_blocks=blocks)])
-        text, used = str(reply.text), getattr(reply, "usage_metadata", None)
+        replies = [self.model.invoke([HumanMessage(content_blocks=blocks)]) for _ in range(self.samples)]
+        texts = [str(reply.text) for reply in replies]
+        chosen, witnesses = heard_replies(item, texts, replies)
+        text = texts[chosen]
+        used = [u for reply in replies if (u := getattr(reply, "usage_metadata", None))]
         return Prediction.model_validate(
             {
                 "item": item.id,
                 "subject": self.name,
                 "text": text,
                 "seconds": time.monotonic() - started,
-                "calls": 1,
-                "tokens": int(used["total_tokens"]) if used else 0,
+                "calls": len(replies),
+                "tokens": sum(int(u["total_tokens"]) for u in used),
+                "meta": {"witnesses": witnesses} if witnesses else {},
                 **read_reply(item, text),
             }
         )
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def heard_replies(item: Item, texts: Sequence[str], replies: Sequence[Any]) -> tuple[int, dict[str, float]]:
+    """Which reply counts, and what agreement and token log-probabilities say: support, no confidence."""
+    from secondread.agent.witnesses import sample_agreement, token_log_probability
+
+    answers = [read_reply(item, text).get("answer") for text in texts]
+    best, agreement = sample_agreement(answers)
+    chosen = answers.index(best) if best is not None else 0
+    logs = token_log_probability(getattr(replies[chosen], "response_metadata", {}) or {})
+    return chosen, {w.witness: w.value for w in (agreement, logs) if w is not None}
 
 
 def prompt(item: Item) -> str:
@@ -260,7 +277,7 @@ def picture(path: Path) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def subject_from(spec: str, settings: "Settings") -> Subject:
+def subject_from(spec: str, settings: "Settings", samples: int = 1) -> Subject:
     """A subject by its name on the command line.
 
     Raises:
@@ -280,7 +297,8 @@ def subject_from(spec: str, settings: "Settings") -> Subject:
     if kind in ("chat", "blind_chat") and colon:
         from secondread.agent.planners.models import chat_model
 
-        return ChatSubject(chat_model(model, settings), spec, about, pictures=kind == "chat")
+        about["samples"] = samples
+        return ChatSubject(chat_model(model, settings), spec, about, pictures=kind == "chat", samples=samples)
     raise UsageError(
         f"There is no subject {spec[:80]!r}.", hint=f"Use {', '.join(made)}, chat:SPEC or blind_chat:SPEC."
     )

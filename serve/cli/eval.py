@@ -93,7 +93,7 @@ def _run(args: argparse.Namespace) -> int:
 
     one = reader(args.benchmark)
     given = shared.pairs(args.option, "--option")
-    unknown = sorted(set(given) - {*one.options, "tool_cache", "crops"})
+    unknown = sorted(set(given) - {*one.options, "tool_cache", "crops", "samples"})
     if unknown:
         raise UsageError(f"{one.name} has no option {', '.join(unknown)}.", hint=f"Options: {dict(one.options)}.")
     if not args.data.exists():
@@ -106,11 +106,13 @@ def _run(args: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     settings = shared.settings_of(args).model_copy(update={"trace_dir": None})
     wanted = [s for s in (args.subject or ["agent"]) if s != "none"]
+    samples = shared.count(given.get("samples", "1"))
     subjects: list[Subject] = []
     progress = Progress()
     try:
         subjects += (
-            _deeptumor(s, given, settings) if s.startswith("deeptumor:") else subject_from(s, settings) for s in wanted
+            _deeptumor(s, given, settings) if s.startswith("deeptumor:") else subject_from(s, settings, samples)
+            for s in wanted
         )
         from secondread.evals.bench.readers.smmile import published
 
