@@ -51,7 +51,7 @@ def fit_error_model(
         )
 
     def scaled(model: ErrorModel) -> tuple[Floats, Floats]:
-        scale = np.array([model.scale(float(s), float(v)) for s, v in zip(spread, u, strict=True)])
+        scale = scales(model, spread, u)
         return (residual - model.bias) / scale, scale
 
     def negative_log_likelihood(theta: Floats, df: float | None) -> float:
@@ -71,6 +71,13 @@ def fit_error_model(
     z = np.sort(np.abs(scaled(best[1])[0]))
     rank = min(len(z), int(np.ceil((len(z) + 1) * LEVEL)))
     return best[1].model_copy(update={"q90": float(z[rank - 1])})
+
+
+def scales(model: ErrorModel, spread: Floats, uncertainty: Floats) -> Floats:
+    """`ErrorModel.scale` of many rows at once, shape (n,)."""
+    u = np.clip(uncertainty, *model.uncertainty_range)
+    floor = model.scale_floor * np.exp(model.uncertainty_slope * (u - model.uncertainty_centre))
+    return np.asarray(np.hypot(floor, model.scale_slope * spread), float)
 
 
 def risk_table(confidence: Sequence[float], right: Sequence[bool]) -> list[dict[str, float]]:

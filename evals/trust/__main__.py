@@ -27,6 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "retinal_vessel_tortuosity",
         "retinal_vessel_curvature",
     ),
+    "plain": ("generated_plain",),
     "generated": ("generated_ratio",),
 }
 """Group -> its sheets, made together."""
@@ -40,6 +41,11 @@ def makers(data: Path | None, work: Path | None, films: int, code: str) -> dict[
         from secondread.evals.trust.generated import kept_borders, sheet
 
         return [sheet(kept_borders(work, films), code)]
+
+    def plain() -> Sequence[Sheet]:
+        from secondread.evals.trust.generated import plain_borders, sheet
+
+        return [sheet(plain_borders(films), code, plain=True)]
 
     made: dict[str, Callable[[], Sequence[Sheet]]] = {}
     if data is not None:
@@ -55,7 +61,7 @@ def makers(data: Path | None, work: Path | None, films: int, code: str) -> dict[
             "volumes": lambda: experts.volume_sheets(data, code),
             "vessels": lambda: experts.vessel_sheets(data, code),
         }
-    return {**made, "generated": generated}
+    return {**made, "plain": plain, "generated": generated}
 
 
 def collected(names: Sequence[str], make: Callable[[], Sequence[Sheet]], work: Path | None, code: str) -> list[Sheet]:

@@ -25,6 +25,7 @@ PART = 250
 """Films kept in one file."""
 LOOKS = 8
 READER_SEED = 1
+PLAIN_SEED = 2
 BORDER_SD = 0.006
 """Median standard deviation of a border's error, in sides of the film: about that of the ratio on real films."""
 LOG_SD = 0.5
@@ -62,6 +63,16 @@ def kept_borders(folder: Path | None, films: int) -> Floats:
     return np.concatenate(parts)
 
 
+def plain_borders(films: int) -> Floats:
+    """Borders of chests of plain geometry: lungs of 0.70 to 0.95 sides, a ratio of 0.36 to 0.66; shape (n, 4)."""
+    rng = np.random.default_rng(PLAIN_SEED)
+    lungs = rng.uniform(0.70, 0.95, films) * SIZE
+    heart = lungs * rng.uniform(0.36, 0.66, films)
+    left = (SIZE - lungs) / 2 + rng.uniform(-4.0, 4.0, films)
+    inside = left + (lungs - heart) * rng.uniform(0.35, 0.6, films)
+    return np.stack([inside, inside + heart, left, left + lungs], axis=1)
+
+
 def read(drawn: Floats, seed: int = READER_SEED) -> tuple[Floats, Floats, Floats, Floats]:
     """The simulated reader on borders of shape (n, 4).
 
@@ -83,8 +94,14 @@ def ratio(edges: Floats) -> Floats:
     return np.asarray((edges[..., 1] - edges[..., 0]) / (edges[..., 3] - edges[..., 2]))
 
 
-def sheet(drawn: Floats, code: str) -> Sheet:
-    """Intervals of the films of each fold under the error model of the other folds."""
+def sheet(drawn: Floats, code: str, *, plain: bool = False) -> Sheet:
+    """Intervals of the films of each fold under the error model of the other folds.
+
+    Args:
+        drawn: Borders, shape (n, 4).
+        code: Kept with the rows.
+        plain: They are of `plain_borders`.
+    """
     measured, spread, uncertainty, truth = read(drawn)
     fold = np.arange(len(drawn)) % FOLDS
     rows: list[Row] = []
@@ -104,8 +121,9 @@ def sheet(drawn: Floats, code: str) -> Sheet:
                 )
             )
     return Sheet(
-        name="generated_ratio",
-        about=f"90 % interval of the ratio of {len(drawn)} generated chests (masks), read by a simulated reader",
+        name="generated_plain" if plain else "generated_ratio",
+        about=f"90 % interval of the ratio of {len(drawn)} "
+        f"{'chests of plain geometry' if plain else 'generated chests (masks)'}, read by a simulated reader",
         calibrator="fitted here on four fifths, as shipped ones are",
         level=LEVEL,
         rows=tuple(rows),

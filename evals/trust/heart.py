@@ -55,7 +55,7 @@ def sheets(data: Path, code: str, *, val: bool = True, limit: int | None = None)
     shipped = error_model(RATIO)
     if val and shipped is not None:
         made += [("val", r, shipped) for r in _asked(list(masked_films(data, "val"))[:limit], None, FOLDER)]
-    rows = [_row(split, r, model) for split, r, model in made if r.value is not None]
+    rows = [row_of(split, r, model) for split, r, model in made if r.value is not None]
     held = record(RATIO)
     calibrator = calibrator_id(held) if held is not None else ""
     verdict = Sheet(
@@ -82,10 +82,18 @@ def _asked(films: Sequence[MaskedFilm], fold: int | None, folder: Path) -> list[
     return run_fold(films, fold, folder, (VIEW,)) if films else []
 
 
-def _row(split: Split, film: FilmResult, model: ErrorModel) -> Row:
+def row_of(split: Split, film: FilmResult, model: ErrorModel) -> Row:
+    """What was stated of one film: P(enlarged) of the claim, else of the error model where none was stated."""
     answer = film.answers[VIEW]
     value, spread = film.value or 0.0, film.spread
-    stated = next((c.probability for c in answer.claims if c.concept == ENLARGED and c.probability is not None), None)
+    stated = next(
+        (
+            1.0 - c.probability if c.polarity == "absent" else c.probability
+            for c in answer.claims
+            if c.concept == ENLARGED and c.probability is not None
+        ),
+        None,
+    )
     interval = model.interval(value, spread, "", film.uncertainty)
     verdict = answer.verdict if answer.verdict in ("yes", "no") else None
     return Row(

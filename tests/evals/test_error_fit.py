@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from secondread.evals.error_fit import fit_error_model, risk_table
+from secondread.evals.error_fit import fit_error_model, risk_table, scales
+from secondread.tools.measure.error_model import ErrorModel
 
 
 def rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,3 +43,13 @@ def test_risk_table_bounds_exceed_the_observed_error() -> None:
     for row in table:
         assert row["risk_bound"] >= row["wrong"] / max(row["answered"], 1)
     assert [r["answered"] for r in table] == sorted((r["answered"] for r in table), reverse=True)
+
+
+def test_scales_of_many_rows_are_those_of_single_ones() -> None:
+    model = ErrorModel(
+        bias=0.0, scale_floor=0.02, scale_slope=0.7, q90=2.0, uncertainty_slope=30.0, uncertainty_centre=0.05,
+        uncertainty_range=(0.03, 0.1),
+    )  # fmt: skip
+    spread, unsure = np.array([0.0, 0.01, 0.05, 0.002]), np.array([0.01, 0.05, 0.2, 0.08])
+    single = [model.scale(float(s), float(u)) for s, u in zip(spread, unsure, strict=True)]
+    assert np.allclose(scales(model, spread, unsure), single, rtol=1e-12)

@@ -6,10 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from secondread.evals.films import MaskedFilm
+from secondread.evals.heart_size import FilmResult
 from secondread.evals.trust import figures
 from secondread.evals.trust.__main__ import GROUPS, main, report
 from secondread.evals.trust.generated import SIZE, borders, ratio, read, sheet
+from secondread.evals.trust.heart import ENLARGED, row_of
 from secondread.evals.trust.rows import Row, Sheet, kept
+from secondread.schema.answer import Answer, Claim
+from secondread.tools.measure.error_model import ErrorModel
 
 
 def drawn(n: int, sharpen: float) -> Sheet:
@@ -123,3 +128,19 @@ def test_the_command_prints_from_kept_rows(tmp_path: Path, capsys: pytest.Captur
     assert "1 of 1 targets met" in capsys.readouterr().out
     assert json.loads(out.read_text())["met"] == 1
     assert set(GROUPS) >= {"heart", "generated"}
+
+
+@pytest.mark.parametrize(("verdict", "stated"), [("yes", 0.97), ("no", 0.03)])
+def test_a_claim_of_absence_counts_against(verdict: str, stated: float) -> None:
+    """A claim's probability is that of the claim: of a no, it is P(not enlarged)."""
+    film = MaskedFilm(Path("a.png"), Path("m.png"), "p", "train")
+    claim = Claim(
+        id="C1", concept=ENLARGED, polarity="present" if verdict == "yes" else "absent", text="", probability=0.97,
+        evidence=("E1",),
+    )  # fmt: skip
+    answer = Answer.model_validate({"question": "?", "text": "", "verdict": verdict, "claims": [claim]})
+    made = FilmResult(film, 0, 0.48, {}, 0.47, 0.01, 0.05, 0.44, 0.50, {"PA": answer})
+    model = ErrorModel(bias=0.0, scale_floor=0.01, scale_slope=0.5, q90=2.0)
+    found = row_of("out_of_fold", made, model)
+    assert found.probability == pytest.approx(stated)
+    assert found.truth is False and found.right is (verdict == "no") and (found.low, found.high) == (0.44, 0.50)
