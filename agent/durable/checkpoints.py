@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, CheckpointTuple
+from langgraph.checkpoint.base import WRITES_IDX_MAP, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from secondread.schema.errors import StoreError
@@ -68,8 +68,13 @@ class Checkpoints(SqliteSaver):
         return self.put(config, checkpoint, metadata, new_versions)
 
     async def aput_writes(self, config: RunnableConfig, writes: Any, task_id: str, task_path: str = "") -> None:
-        """See `put_writes`."""
-        self.put_writes(config, writes, task_id, task_path)
+        """See `put_writes`. Of what a node returned nothing is kept by itself.
+
+        The loop runs one node at a time and puts the state after it at once; a node that is cut off in between runs
+        again and finds its results in the trace.
+        """
+        if any(channel in WRITES_IDX_MAP for channel, _ in writes):  # an interrupt, its answer, an error
+            self.put_writes(config, writes, task_id, task_path)
 
     def keep(self, run: str, result: Any, store: "ImageStore") -> None:
         """Keep the masks and maps that a result names, so that what is measured on them can go on after a crash.
