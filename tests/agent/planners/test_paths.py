@@ -134,6 +134,7 @@ PATHS: dict[str, tuple[Any, dict[str, Any]]] = {
 SLOW = ("weights that call", "random weights", "transformers serve")
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", [pytest.param(p, marks=pytest.mark.slow if p in SLOW else ()) for p in PATHS])
 def test_every_model_path_answers_the_same_questions_with_the_same_gate(
     make_agent: Make, agent: Agent, film: Films, traces: Path, tmp_path: Path, path: str
