@@ -47,6 +47,7 @@ def test_risk_is_kept_and_not_by_never_answering(by_class: bool) -> None:
         assert told[name][0] == pytest.approx(0.05, abs=0.012)
 
 
+@pytest.mark.slow
 def test_risk_control_on_average_over_small_fits() -> None:
     """The bound is on the mean over fits: 100 rows each, 400 fits."""
     lost = []
@@ -76,6 +77,7 @@ def test_widening_by_hand() -> None:
     assert narrower.by == {"any": -5.0} and narrower.of(0.0, 2.0) is None
 
 
+@pytest.mark.slow
 def test_records_and_their_figures() -> None:
     p, truth = rows(400, 7)
     groups = [f"g{i}" for i in range(400)]

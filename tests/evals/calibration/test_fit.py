@@ -24,7 +24,7 @@ def rows(n: int = 1500, slope: float = 2.5, seed: int = 0) -> tuple[np.ndarray, 
     return 1 / (1 + np.exp(-slope * z)), truth, [f"p{i // 3}" for i in range(n)], 1 / (1 + np.exp(-z))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [m if m == "platt" else pytest.param(m, marks=pytest.mark.slow) for m in METHODS])
 def test_every_map_undoes_a_known_overconfidence(method: str) -> None:
     score, truth, group, true = rows()
     made = fitted("x", method, score, truth, group, about="drawn", draws=60)

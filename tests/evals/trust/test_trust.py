@@ -95,6 +95,7 @@ def test_sheets_are_kept_for_one_code_and_a_damaged_one_is_made_again(tmp_path: 
     assert len(made) == 3 and not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.slow
 def test_the_simulated_reader_is_covered_at_its_level() -> None:
     """Borders drawn at random stand for chests: the interval's level does not depend on the shapes."""
     rng = np.random.default_rng(3)
