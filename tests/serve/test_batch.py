@@ -141,7 +141,7 @@ def test_an_interrupt_keeps_the_rows_that_are_there(
     def after_five(image: Any, question: str) -> None:
         if len(factory.last.asked) == 3:
             os.kill(os.getpid(), number)
-            time.sleep(0.1)
+            time.sleep(2.0)  # the main thread serves the signal when it looks again
 
     factory.prepare = lambda agent: setattr(agent, "before_answer", after_five)
     assert batch(folder, "--in-flight", "1") == 1

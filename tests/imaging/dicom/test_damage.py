@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from secondread.imaging.dicom.file import open_dicom
@@ -205,5 +205,8 @@ def rewritten(changes: dict[str, Any], as_text: bool) -> bytes:
         raw = struct.pack("<H", value) if number else str(value).encode()
         ds[tag] = RawDataElement(tag, vr, len(raw) + len(raw) % 2, raw + b" " * (len(raw) % 2), 0, False, True)
     stream = io.BytesIO()
-    ds.save_as(stream, implicit_vr=False, little_endian=True)
+    try:
+        ds.save_as(stream, implicit_vr=False, little_endian=True)
+    except (ValueError, TypeError, OverflowError):  # what cannot be written cannot be read either
+        reject()
     return stream.getvalue()

@@ -44,7 +44,7 @@ def test_a_small_collection_is_scanned_exactly(tmp_path: Path) -> None:
     assert np.allclose(scores, np.take_along_axis(QUERIES @ VECTORS.T, ids, 1), atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "ivf_sq8", "ivf_pq"])
+@pytest.mark.parametrize("kind", ["hnsw", "ivf_sq8", pytest.param("ivf_pq", marks=pytest.mark.slow)])
 def test_every_index_finds_what_an_exact_scan_finds_with_exact_scores(tmp_path: Path, kind: IndexKind) -> None:
     card = build(VECTORS, tmp_path, "image", "f", kind=kind)
     ids, scores = VectorIndex(VECTORS, card, tmp_path).search(QUERIES, 10)
