@@ -20,6 +20,16 @@ READERS: dict[str, Reader] = {
     )
 }  # fmt: skip
 
+UNREAD: dict[str, str] = {
+    "medsg_bench": "MedSG-Bench: boxes over sequences of images",
+    "cxreasonbench": "CXReasonBench: staged reasoning on chest films, folders by task",
+    "temmed_bench": "TemMed-Bench: change between two visits",
+    "medvision": "MedVision: boxes, sizes, angles and distances over 22 data sets",
+    "omnibrainbench": "OmniBrainBench: brain images, five options",
+    "benchx": "BenchX: splits of chest film sets",
+}
+"""Known benchmarks that no reader takes, so that the list says so."""
+
 
 def reader(name: str) -> Reader:
     """A reader by its name.
@@ -27,6 +37,8 @@ def reader(name: str) -> Reader:
     Raises:
         UsageError: There is none.
     """
+    if name in UNREAD:
+        raise UsageError(f"No reader takes {name} yet.", hint="`secondread eval list` names those that are read.")
     if name not in READERS:
         raise UsageError(f"There is no benchmark {name!r}.", hint=f"Benchmarks: {', '.join(READERS)}.")
     return READERS[name]

@@ -60,19 +60,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _listed(as_json: bool) -> int:
-    from secondread.evals.bench.catalogue import READERS
+    from secondread.evals.bench.catalogue import READERS, UNREAD
 
     if as_json:
         fields = ("name", "title", "status", "expects", "licence", "notes", "options")
-        print_json([{f: getattr(r, f) for f in fields} | {"options": dict(r.options)} for r in READERS.values()])
+        listed = [{f: getattr(r, f) for f in fields} | {"options": dict(r.options)} for r in READERS.values()]
+        print_json([*listed, *({"name": name, "title": title, "status": "none"} for name, title in UNREAD.items())])
         return 0
-    print(
-        table(
-            [("name", "status", "title", "reads"), *((r.name, r.status, r.title, r.expects) for r in READERS.values())]
-        )
-    )
+    rows = [("name", "status", "title", "reads"), *((r.name, r.status, r.title, r.expects) for r in READERS.values())]
+    print(table([*rows, *((name, "none", *title.split(": ", 1)) for name, title in UNREAD.items())]))
     print("\ncomplete: items, the benchmark's own metric, and a generated set that gets its hand-computed score.")
     print("format: items are read and scored by the common metrics; what is left out stands in the notes (--json).")
+    print("none: known, but no reader takes it; the last column says what it holds.")
     return 0
 
 

@@ -13,6 +13,7 @@ from secondread.evals.bench.item import Figure, Item, Prediction, Read, Scored
 from secondread.evals.bench.readers import smmile
 from secondread.evals.bench.score import scored
 from secondread.evals.bench.subjects import read_reply
+from secondread.schema.errors import UsageError
 
 Reply = str | None
 
@@ -258,3 +259,15 @@ def test_floors_of_the_true_samples(data_dir: Path) -> None:
         got = values(reader("mediconfusion").metric(rows_))
         assert got["set accuracy (both of a pair right)"] == 0.0
         assert got["confusion (same option for both, of pairs with two answers)"] == 1.0
+
+
+def test_the_list_names_every_reader_and_what_no_reader_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    from secondread.evals.bench.catalogue import UNREAD
+    from secondread.serve.cli.main import main
+
+    assert main(["eval", "list", "--json"]) == 0
+    listed = {one["name"]: one["status"] for one in json.loads(capsys.readouterr().out)}
+    assert listed == {r.name: r.status for r in READERS.values()} | dict.fromkeys(UNREAD, "none")
+    assert not READERS.keys() & UNREAD.keys()
+    with pytest.raises(UsageError, match="No reader takes"):
+        reader("medvision")
