@@ -1,7 +1,6 @@
 """Ask the same questions about many studies: folders, zip archives, a manifest or a DICOMweb service."""
 
 import argparse
-import os
 import signal
 import sys
 import threading
@@ -142,11 +141,11 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """SIGTERM, as schedulers send it, ends the run as Ctrl-C does."""
+    """SIGTERM, as schedulers send it, ends the run as Ctrl-C does, also in a background job, which ignores SIGINT."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: os.kill(os.getpid(), signal.SIGINT))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

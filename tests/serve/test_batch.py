@@ -144,7 +144,12 @@ def test_an_interrupt_keeps_the_rows_that_are_there(
             time.sleep(2.0)  # the main thread serves the signal when it looks again
 
     factory.prepare = lambda agent: setattr(agent, "before_answer", after_five)
-    assert batch(folder, "--in-flight", "1") == 1
+    # A job in the background, as the tests may be, ignores Ctrl-C, and has to heed SIGTERM all the same.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler if number == signal.SIGINT else signal.SIG_IGN)
+    try:
+        assert batch(folder, "--in-flight", "1") == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "--resume" in capsys.readouterr().err
     first = rows_of(folder)
     assert len(first) < 12
