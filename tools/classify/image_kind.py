@@ -4,8 +4,9 @@ from secondread.schema.errors import NotApplicable, UsageError
 from secondread.schema.evidence import Finding, Findings
 from secondread.schema.image import ImageInfo
 from secondread.tools.base import Card, Context, ToolRequest, tool
+from secondread.tools.classify.image_router import FILM_CODES, UNSTATED
 
-RADIOGRAPHS = frozenset({"CR", "DX", "DR", "RG", "MG", "RF", "XA", "PX", "IO"})
+RADIOGRAPHS = FILM_CODES | {"MG", "RF", "XA", "PX", "IO"}
 """DICOM modalities (PS3.3 C.7.3.1.1.1) of images that X-rays cast as a shadow."""
 
 BY_HEADER: dict[str, frozenset[str]] = {
@@ -15,9 +16,6 @@ BY_HEADER: dict[str, frozenset[str]] = {
     "ultrasound_image": frozenset({"US", "IVUS"}),
 }
 """Kinds that the modality alone decides, and the codes that mean them."""
-
-UNSTATED = frozenset({"", "OT", "SC"})
-"""Codes that do not say how the picture was made (other, secondary capture)."""
 
 BY_PIXELS = (
     "chest_radiograph_image",
